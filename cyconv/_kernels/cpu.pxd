@@ -1,0 +1,79 @@
+# The micro-kernel table as Cython sees it (src/microkernels/microkernels.h), and the one that was chosen at import.
+
+from libc.stdint cimport int32_t
+
+cdef extern from "microkernels.h" nogil:
+    enum:
+        CY_CONV_BLOCKS
+        CY_CONV_ROWS
+        CY_CONV_PIXELS
+        CY_ACT_NONE
+        CY_ACT_CLAMP
+        CY_ACT_LEAKY
+        CY_EACH
+        CY_LANES
+        CY_ONE
+        CY_UNARY_COUNT
+        CY_BINARY_COUNT
+        CY_LRN_PIXELS
+
+    ctypedef struct cy_tap:
+        ptrdiff_t offset
+        ptrdiff_t lanes
+
+    ctypedef struct cy_conv_args:
+        const float *inp "in"
+        const float *w_packed
+        const float *bias_packed
+        const float *prefetch
+        const cy_tap *taps
+        ptrdiff_t n_taps
+        ptrdiff_t in_row
+        ptrdiff_t in_px
+        float *out[3]
+        ptrdiff_t out_row[3]
+        ptrdiff_t out_px
+        const float *residual[3]
+        ptrdiff_t res_row[3]
+        ptrdiff_t res_px
+        int act
+        float lo
+        float hi
+        float slope
+
+    ctypedef void (*cy_conv_fn)(const cy_conv_args *) noexcept nogil
+
+    ctypedef struct cy_pool_args:
+        const float *inp "in"
+        ptrdiff_t in_row
+        ptrdiff_t n_rows
+        const int32_t *column
+        const int32_t *n_cols
+        ptrdiff_t col_step
+        const float *divisor
+        float *out
+        ptrdiff_t n_out
+        ptrdiff_t run_first
+        ptrdiff_t run_end
+        ptrdiff_t run_stride
+
+    ctypedef struct cy_kernels:
+        const char *isa
+        int lanes
+        int conv_pixels[3][2]
+        cy_conv_fn conv[3][2][14]
+        int lanewise_pixels
+        cy_conv_fn lanewise[14]
+        void (*max_pool)(const cy_pool_args *) noexcept nogil
+        void (*avg_pool)(const cy_pool_args *) noexcept nogil
+        void (*unary)(int, const float *, float *, ptrdiff_t, float) noexcept nogil
+        void (*binary)(int, const float *, const float *, float *, ptrdiff_t, int) noexcept nogil
+        void (*scale_shift)(const float *, const float *, const float *, float *, ptrdiff_t) noexcept nogil
+        void (*prelu)(const float *, const float *, float *, ptrdiff_t) noexcept nogil
+        void (*lrn)(const float *, float *, ptrdiff_t, ptrdiff_t, ptrdiff_t, ptrdiff_t, ptrdiff_t, const float *, float *) noexcept nogil
+        void (*softmax)(const float *, float *, ptrdiff_t, ptrdiff_t, ptrdiff_t, int) noexcept nogil
+        float (*fma_peak)(ptrdiff_t) noexcept nogil
+        int fma_per_step
+
+cdef const cy_kernels *kernels
+cdef const cy_kernels *table_of(str isa) except NULL

@@ -1,0 +1,55 @@
+# What every driver is built from: an operand (where an array of the plan lies), the state of one run, and a step.
+#
+# A driver module defines a params struct, a `noexcept nogil` function that takes its share of the work, and a subclass of
+# Step whose __cinit__ fills the struct. The plan calls `fn(params, run)` on every thread of its team; between steps there is a barrier.
+
+cdef extern from "parallel.h" nogil:
+    ptrdiff_t cy_next_item(ptrdiff_t *counter)
+
+# The state of one call of a plan on one thread. `bases` holds one pointer per buffer of the plan (arena, constants, inputs,
+# outputs), the same for all threads; `counter` is this step's count of items taken, zero when the step begins.
+ctypedef struct run_t:
+    char **bases
+    ptrdiff_t *counter
+    int thread
+    int n_threads
+
+# A tensor in a buffer. Element (n, c, y, x) of a tensor with blocks of `lanes` channels (1: planar) is the float at
+#   offset + n·n_stride + (c // lanes)·c_stride + y·h_stride + x·lanes + c % lanes
+# `offset` is that of (0, 0, 0, 0); a border of top, bottom, left and right pixels lies around each channel block and belongs
+# to the tensor: whoever writes the tensor writes zeros there. All strides and offsets count floats.
+ctypedef struct operand_t:
+    int base
+    int lanes
+    ptrdiff_t offset
+    ptrdiff_t n_stride
+    ptrdiff_t c_stride
+    ptrdiff_t h_stride
+    ptrdiff_t n
+    ptrdiff_t c
+    ptrdiff_t h
+    ptrdiff_t w
+    ptrdiff_t top
+    ptrdiff_t bottom
+    ptrdiff_t left
+    ptrdiff_t right
+
+ctypedef void (*step_fn)(const void *params, const run_t *run) noexcept nogil
+
+cdef class Step:
+    cdef step_fn fn
+    cdef void *params
+
+cdef int read_operand(operand_t *operand, object view) except -1
+cdef void *allocate(Py_ssize_t count, Py_ssize_t size) except NULL
+cdef ptrdiff_t *copy_ints(object values) except NULL
+
+cdef inline float *at(const run_t *run, const operand_t *t) noexcept nogil:
+    """The address of the tensor's element (0, 0, 0, 0) in this run."""
+    return <float *> run.bases[t.base] + t.offset
+
+cdef inline ptrdiff_t blocks(const operand_t *t) noexcept nogil:
+    """How many channel blocks the tensor has."""
+    return (t.c + t.lanes - 1) // t.lanes
+
+cdef void zero_border(float *block, const operand_t *t) noexcept nogil

@@ -1,0 +1,60 @@
+"""PyTorch's functions on NumPy arrays: names, arguments, defaults and error conditions are those of ``torch.nn.functional``.
+
+On arrays a function runs at once, through a plan that is compiled for these shapes and options and kept in a bounded
+cache; the result is a new array. Inside a trace (the forward of a :class:`cyconv.nn.Module`) the same function records
+ops and takes and gives traced values. Arrays are float32; another dtype is refused with the conversion to write.
+Denormal numbers may be flushed to zero. Layer of the house: above graph, below nn. One file per family, as in ops.
+"""
+
+from cyconv.functional.activation import (
+    dropout,
+    elu,
+    gelu,
+    hardsigmoid,
+    hardswish,
+    leaky_relu,
+    log_softmax,
+    prelu,
+    relu,
+    relu6,
+    sigmoid,
+    silu,
+    softmax,
+    tanh,
+)
+from cyconv.functional.arithmetic import add, linear, mul
+from cyconv.functional.conv import conv1d, conv2d
+from cyconv.functional.movement import cat, flatten, pad
+from cyconv.functional.norm import batch_norm, local_response_norm
+from cyconv.functional.pool import adaptive_avg_pool2d, adaptive_max_pool2d, avg_pool2d, max_pool2d
+
+__all__ = [
+    "adaptive_avg_pool2d",
+    "adaptive_max_pool2d",
+    "add",
+    "avg_pool2d",
+    "batch_norm",
+    "cat",
+    "conv1d",
+    "conv2d",
+    "dropout",
+    "elu",
+    "flatten",
+    "gelu",
+    "hardsigmoid",
+    "hardswish",
+    "leaky_relu",
+    "linear",
+    "local_response_norm",
+    "log_softmax",
+    "max_pool2d",
+    "mul",
+    "pad",
+    "prelu",
+    "relu",
+    "relu6",
+    "sigmoid",
+    "silu",
+    "softmax",
+    "tanh",
+]

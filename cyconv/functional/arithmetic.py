@@ -1,0 +1,80 @@
+"""Arithmetic of two arrays: the matrix product of a fully connected layer, and sum and product with broadcasting."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cyconv.functional.common import record
+from cyconv.graph import traceable
+
+
+@traceable("input", "weight", "bias")
+def linear(input: np.ndarray, weight: np.ndarray, bias: np.ndarray | None = None) -> np.ndarray:
+    """``y = x · weightᵀ + bias`` along the last axis.
+
+    Parameters
+    ----------
+    input : ndarray, float32, [..., K]
+    weight : ndarray, float32, [M, K]
+    bias : ndarray, float32, [M], optional
+
+    Returns
+    -------
+    ndarray, float32, [..., M]
+
+    Raises
+    ------
+    TypeError
+        When an array is not a float32 NumPy array.
+    ValueError
+        When the shapes do not fit each other.
+    """
+    return record("linear", [input, weight, bias])
+
+
+@traceable("input", "other")
+def add(input: np.ndarray, other: np.ndarray | float, *, alpha: float = 1) -> np.ndarray:
+    """``input + alpha · other``, element by element, with NumPy's broadcasting.
+
+    Parameters
+    ----------
+    input, other : ndarray, float32, or number
+    alpha : number
+
+    Returns
+    -------
+    ndarray, float32
+        Of the shape that both broadcast to.
+
+    Raises
+    ------
+    TypeError
+        When an array is not a float32 NumPy array.
+    ValueError
+        When the shapes do not broadcast.
+    """
+    scaled = other if alpha == 1 else record("mul", [other, np.float32(alpha)])
+    return record("add", [input, scaled])
+
+
+@traceable("input", "other")
+def mul(input: np.ndarray, other: np.ndarray | float) -> np.ndarray:
+    """``input · other``, element by element, with NumPy's broadcasting.
+
+    Parameters
+    ----------
+    input, other : ndarray, float32, or number
+
+    Returns
+    -------
+    ndarray, float32
+        Of the shape that both broadcast to.
+
+    Raises
+    ------
+    TypeError
+        When an array is not a float32 NumPy array.
+    ValueError
+        When the shapes do not broadcast.
+    """
+    return record("mul", [input, other])

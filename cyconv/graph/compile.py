@@ -1,0 +1,64 @@
+"""Compiling: trace → graph → passes → lowering → memory plan → program."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from cyconv._kernels.program import Memory, Program
+from cyconv.graph import lower_conv, lower_pool, lower_simple  # noqa: F401  (they register the handlers)
+from cyconv.graph.ir import Graph
+from cyconv.graph.layout import Buffer
+from cyconv.graph.lower import Lowering
+from cyconv.graph.memory import lives, place, place_in_a_row
+from cyconv.graph.passes import optimise
+from cyconv.graph.plan import Plan
+from cyconv.graph.threads import check_num_threads
+from cyconv.graph.trace import Tracer, tracing
+from cyconv.shapes import check_shape
+
+
+def trace_function(fn: Callable, shapes: Sequence[tuple[int, ...]], names: Sequence[str]) -> tuple[Graph, bool]:
+    """The graph of ``fn`` on arrays of these shapes, and whether it gives one array (True) or a tuple."""
+    with tracing() as trace:
+        inputs = [trace.add_input(check_shape(shape, name), name) for shape, name in zip(shapes, names, strict=True)]
+        result = fn(*inputs)
+    single = isinstance(result, Tracer)
+    outputs = [result] if single else list(result)
+    for r in outputs:
+        if not isinstance(r, Tracer):
+            raise TypeError(f"a traced function must return values of its trace, got {type(r).__name__}")
+    trace.graph.outputs = [r.value for r in outputs]
+    return trace.graph, single
+
+
+def compile_graph(traced: Graph, num_threads: int, single: bool = True) -> Plan:
+    """A plan for a traced graph; ``single`` says whether calls return an array or a tuple."""
+    graph = optimise(traced)
+    low = Lowering(graph, num_threads)
+    low.run()
+    constants: list[Buffer] = []
+    for setup in low.setup:
+        constants += [b for b in setup.task.writes if b not in constants]
+    memory = Memory(4 * place_in_a_row(constants))
+    arena_floats = place(lives(low.tasks))
+    for setup in low.setup:
+        Program([setup.task.make()], 0, memory).run(setup.arrays, 0, num_threads)
+    program = Program([task.make() for task in low.tasks], 4 * arena_floats, memory)
+    return Plan(traced, program, low.tasks, num_threads, single)
+
+
+def compile_function(fn: Callable, shapes: Sequence[tuple[int, ...]], names: Sequence[str], num_threads: int | None = None) -> Plan:
+    """Trace ``fn`` on arrays of these shapes and compile it.
+
+    Parameters
+    ----------
+    fn
+        Takes one tracer per shape, returns a tracer or a tuple of them.
+    shapes, names
+        Of the float32 inputs.
+    num_threads
+        Threads of the plan; None: :func:`cyconv.get_num_threads`.
+    """
+    threads = check_num_threads(num_threads)
+    traced, single = trace_function(fn, shapes, names)
+    return compile_graph(traced, threads, single)

@@ -1,0 +1,147 @@
+"""Functions on arrays: a function written for tracing is compiled for the shapes it is called with, and kept.
+
+`traceable` is the decorator of every function in :mod:`cyconv.functional`. The cache is bounded by number and by memory;
+weights are inputs of such plans, packed on each call, so nothing goes stale when an array changes.
+"""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import Callable
+from functools import wraps
+from threading import Lock
+
+from cyconv.graph.arrays import as_float32
+from cyconv.graph.compile import compile_function
+from cyconv.graph.plan import Plan
+from cyconv.graph.threads import get_num_threads
+from cyconv.graph.trace import Tracer
+
+MAX_PLANS = 256
+MAX_ARENA_BYTES = 256 << 20
+
+
+class FunctionPlans:
+    """The plans of function calls, least recently used first."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._plans: OrderedDict[tuple, Plan] = OrderedDict()
+        self._bytes = 0
+
+    def get(self, key: tuple, build: Callable[[], Plan]) -> Plan:
+        with self._lock:
+            plan = self._plans.get(key)
+            if plan is not None:
+                self._plans.move_to_end(key)
+                return plan
+        plan = build()
+        with self._lock:
+            if key not in self._plans:
+                self._plans[key] = plan
+                self._bytes += plan.arena_bytes
+            while len(self._plans) > 1 and (len(self._plans) > MAX_PLANS or self._bytes > MAX_ARENA_BYTES):
+                _, old = self._plans.popitem(last=False)
+                self._bytes -= old.arena_bytes
+        return plan
+
+    def clear(self) -> None:
+        with self._lock:
+            self._plans.clear()
+            self._bytes = 0
+
+    def __len__(self) -> int:
+        return len(self._plans)
+
+
+plans = FunctionPlans()
+
+
+def frozen(option):
+    """An option of a call as part of a key: lists become tuples, and 1, 1.0 and True stay apart."""
+    if isinstance(option, (list, tuple)):
+        return tuple(frozen(o) for o in option)
+    return (type(option), option)
+
+
+def holds_tracer(value) -> bool:
+    if isinstance(value, (list, tuple)):
+        return any(isinstance(v, Tracer) for v in value)
+    return isinstance(value, Tracer)
+
+
+def traceable(*array_names: str) -> Callable:
+    """Let a function written with ``apply`` run on arrays too.
+
+    Parameters
+    ----------
+    *array_names
+        The parameters that are arrays, None, or a sequence of arrays. When any of them is (or holds) a Tracer, the function's body
+        runs as it stands. Otherwise they must be float32 NumPy arrays; the call is compiled for their shapes and its other
+        arguments, and run.
+    """
+
+    def decorate(fn: Callable) -> Callable:
+        names = fn.__code__.co_varnames[: fn.__code__.co_argcount + fn.__code__.co_kwonlyargcount]
+        defaults = dict(zip(reversed(names[: fn.__code__.co_argcount]), reversed(fn.__defaults__ or ()), strict=False))
+        defaults |= fn.__kwdefaults__ or {}
+
+        @wraps(fn)
+        def call(*args, **kwargs):
+            given = dict(zip(names, args, strict=False))
+            if len(args) > fn.__code__.co_argcount or any(k in given or k not in names for k in kwargs):
+                return fn(*args, **kwargs)  # Python's own TypeError
+            given.update(kwargs)
+            if any(holds_tracer(given.get(name)) for name in array_names):
+                return fn(*args, **kwargs)
+            missing = [name for name in names if name not in given and name not in defaults]
+            if missing:
+                return fn(*args, **kwargs)
+            return run_on_arrays(fn, array_names, {**defaults, **given})
+
+        return call
+
+    return decorate
+
+
+def run_on_arrays(fn: Callable, array_names: tuple[str, ...], arguments: dict):
+    """Find or compile the plan of this call and run it."""
+    arrays, labels, form = [], [], []
+    for name in array_names:
+        value = arguments[name]
+        if value is None:
+            form.append(None)
+        elif isinstance(value, (list, tuple)):
+            items = [as_float32(v, f"{fn.__name__}: argument {name!r}[{i}]") for i, v in enumerate(value)]
+            arrays += items
+            labels += [f"{name}{i}" for i in range(len(items))]
+            form.append(tuple(a.shape for a in items))
+        else:
+            array = as_float32(value, f"{fn.__name__}: argument {name!r}")
+            arrays.append(array)
+            labels.append(name)
+            form.append((array.shape, 0))
+    options = {name: value for name, value in arguments.items() if name not in array_names}
+    threads = get_num_threads()
+    try:
+        key = (fn, threads, tuple(form), tuple((name, frozen(value)) for name, value in options.items()))
+        hash(key)
+    except TypeError:
+        raise TypeError(f"{fn.__name__}: options must be plain values, got {options}") from None
+
+    def build() -> Plan:
+        def body(*tracers):
+            rest = iter(tracers)
+            filled = dict(options)
+            for name, shape in zip(array_names, form, strict=True):
+                if shape is None:
+                    filled[name] = None
+                elif len(shape) == 2 and shape[1] == 0:
+                    filled[name] = next(rest)
+                else:
+                    filled[name] = [next(rest) for _ in shape]
+            return fn(**filled)
+
+        return compile_function(body, [a.shape for a in arrays], labels, threads)
+
+    return plans.get(key, build)(*arrays)

@@ -1,0 +1,99 @@
+"""The one intermediate form: a graph of ops over values.
+
+Layers, importers and single function calls all end in a :class:`Graph`. A value is a name for an array of
+known shape and dtype; a node applies one op of :mod:`cyconv.ops` to values. Every value is made exactly once:
+it is a graph input, a constant, or the output of one node, and nodes stand in an order in which they can run.
+Passes rewrite graphs, :mod:`cyconv.graph.compile` turns one into a plan.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+FLOAT32 = "float32"
+INT64 = "int64"
+
+
+class Value:
+    """One array in the graph: ``shape`` (tuple of int), ``dtype`` ("float32" or "int64") and a readable ``name``."""
+
+    __slots__ = ("dtype", "name", "shape")
+
+    def __init__(self, shape: tuple[int, ...], dtype: str = FLOAT32, name: str = ""):
+        self.shape = tuple(int(d) for d in shape)
+        self.dtype = dtype
+        self.name = name
+
+    def __repr__(self) -> str:
+        return f"{self.name or 'value'}{list(self.shape)}"
+
+
+class Node:
+    """``outputs = op(*inputs, **attrs)``; ``name`` is the path of the layer that recorded it, such as ``inception3a.branch1``."""
+
+    __slots__ = ("attrs", "inputs", "name", "op", "outputs")
+
+    def __init__(self, op: str, inputs: list[Value], outputs: list[Value], attrs: dict, name: str = ""):
+        self.op = op
+        self.inputs = inputs
+        self.outputs = outputs
+        self.attrs = attrs
+        self.name = name
+
+    def __repr__(self) -> str:
+        return f"{self.outputs} = {self.op}({self.inputs}, {self.attrs})"
+
+
+class Graph:
+    """``inputs`` and ``outputs`` (lists of Value), ``nodes`` in running order, ``constants`` (Value → read-only array)."""
+
+    def __init__(self) -> None:
+        self.inputs: list[Value] = []
+        self.outputs: list[Value] = []
+        self.nodes: list[Node] = []
+        self.constants: dict[Value, np.ndarray] = {}
+
+    def add_constant(self, array: np.ndarray, name: str = "") -> Value:
+        value = Value(array.shape, str(array.dtype), name)
+        self.constants[value] = array
+        return value
+
+    def producers(self) -> dict[Value, Node]:
+        """The node that makes each value."""
+        return {v: node for node in self.nodes for v in node.outputs}
+
+    def consumers(self) -> dict[Value, list[Node]]:
+        """The nodes that read each value, in running order; a node that reads it twice is listed twice."""
+        readers: dict[Value, list[Node]] = {}
+        for node in self.nodes:
+            for v in node.inputs:
+                readers.setdefault(v, []).append(node)
+        return readers
+
+    def values(self) -> Iterator[Value]:
+        """All values: inputs, constants, then what the nodes make."""
+        yield from self.inputs
+        yield from self.constants
+        for node in self.nodes:
+            yield from node.outputs
+
+    def check(self) -> None:
+        """Raise ValueError when a value is read before it is made, made twice, or an output is never made."""
+        known = set(self.inputs) | set(self.constants)
+        for node in self.nodes:
+            for v in node.inputs:
+                if v not in known:
+                    raise ValueError(f"{node.name or node.op}: {v!r} is read before it is made")
+            for v in node.outputs:
+                if v in known:
+                    raise ValueError(f"{node.name or node.op}: {v!r} is made twice")
+                known.add(v)
+        for v in self.outputs:
+            if v not in known:
+                raise ValueError(f"output {v!r} is never made")
+
+    def __repr__(self) -> str:
+        lines = [f"inputs: {self.inputs}", *(repr(n) for n in self.nodes), f"outputs: {self.outputs}"]
+        return "\n".join(lines)

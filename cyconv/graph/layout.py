@@ -1,0 +1,135 @@
+"""Where arrays lie: buffers, tensors in them, and the operands that drivers read.
+
+A value of the graph may have up to two tensors: a dense one (C order, as NumPy has it) and a blocked one
+(``nchw16c`` and the like: channels in blocks of as many as a vector has lanes, with a border of zeros that spares
+convolutions every test for the image's edge). Values of rank 2 to 4 can be blocked: (N, C), (N, C, L) and (N, C, H, W).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from math import prod
+
+Border = tuple[int, int, int, int]  # top, bottom, left, right
+NO_BORDER: Border = (0, 0, 0, 0)
+
+
+def round_up(n: int, step: int) -> int:
+    """The smallest multiple of ``step`` that is not below ``n``."""
+    return -(-n // step) * step
+
+
+def canonical(shape: tuple[int, ...]) -> tuple[int, int, int, int] | None:
+    """(n, c, h, w) of a value that can be blocked, None for other ranks."""
+    if len(shape) == 2:
+        return (*shape, 1, 1)
+    if len(shape) == 3:
+        return (shape[0], shape[1], 1, shape[2])
+    if len(shape) == 4:
+        return shape
+    return None
+
+
+@dataclass(eq=False)
+class Buffer:
+    """A piece of memory: ``space`` is "arena", "constant" or "array" (given by the caller, at place ``index`` of the call)."""
+
+    space: str
+    floats: int
+    index: int = 0
+    offset: int = 0  # in floats within its space; set by the memory plan
+    name: str = ""
+
+    @property
+    def base(self) -> int:
+        """Which of the pointers of a run: 0 the arena, 1 the constants, then the caller's arrays."""
+        return {"arena": 0, "constant": 1, "array": 2 + self.index}[self.space]
+
+
+@dataclass(frozen=True)
+class Operand:
+    """A tensor as drivers read it; the equation stands in ``_kernels/step.pxd``."""
+
+    base: int
+    lanes: int
+    offset: int
+    n_stride: int
+    c_stride: int
+    h_stride: int
+    dims: tuple[int, int, int, int]
+    border: Border
+
+
+@dataclass(frozen=True)
+class Tensor:
+    """A value's place: ``lanes`` 1 is dense or planar; ``offset`` counts floats from the start of the buffer to element (0, 0, 0, 0)."""
+
+    buffer: Buffer
+    lanes: int
+    dims: tuple[int, int, int, int]
+    n_stride: int
+    c_stride: int
+    h_stride: int
+    offset: int = 0
+    border: Border = NO_BORDER
+
+    def operand(self) -> Operand:
+        """Resolved against the memory plan."""
+        where = self.buffer.offset + self.offset
+        return Operand(self.buffer.base, self.lanes, where, self.n_stride, self.c_stride, self.h_stride, self.dims, self.border)
+
+    def channels(self, first: int, count: int) -> Tensor:
+        """The slice of channels first … first + count − 1; ``first`` is a multiple of ``lanes``."""
+        n, _, h, w = self.dims
+        offset = self.offset + first // self.lanes * self.c_stride
+        return Tensor(self.buffer, self.lanes, (n, count, h, w), self.n_stride, self.c_stride, self.h_stride, offset, self.border)
+
+    @property
+    def layout(self) -> str:
+        """The axis string."""
+        return f"nchw{self.lanes}c" if self.lanes > 1 else "nchw"
+
+
+def tensor(buffer: Buffer, dims: tuple[int, int, int, int], lanes: int, border: Border = NO_BORDER) -> Tensor:
+    """A tensor that fills a buffer of its own, its border included."""
+    n, c, h, w = dims
+    top, bottom, left, right = border
+    h_stride = (left + w + right) * lanes
+    c_stride = (top + h + bottom) * h_stride
+    n_stride = round_up(c, lanes) // lanes * c_stride
+    return Tensor(buffer, lanes, dims, n_stride, c_stride, h_stride, top * h_stride + left * lanes, border)
+
+
+def tensor_floats(dims: tuple[int, int, int, int], lanes: int, border: Border = NO_BORDER) -> int:
+    """Floats that such a tensor takes."""
+    n, c, h, w = dims
+    top, bottom, left, right = border
+    return n * round_up(c, lanes) * (top + h + bottom) * (left + w + right)
+
+
+def flat(t: Tensor, floats: int) -> Tensor:
+    """The same memory as one row of ``floats`` floats."""
+    return Tensor(t.buffer, 1, (1, 1, 1, floats), floats, floats, floats, t.offset)
+
+
+@dataclass(eq=False)
+class Task:
+    """A step before its operands are placed: ``make()`` builds the driver's step once the memory plan stands."""
+
+    op: str
+    name: str
+    make: object
+    reads: list[Buffer]
+    writes: list[Buffer]
+    shape: tuple[int, ...] = ()
+    layout: str = ""
+    algorithm: str = ""
+    macs: int = 0
+    out_bytes: int = 0
+    weights: Tensor | None = None  # of a product
+    following: list[Tensor] = field(default_factory=list)  # of a product: the weights of the next one, filled last
+
+
+def numel(shape: tuple[int, ...]) -> int:
+    """Elements of an array of this shape."""
+    return prod(shape)

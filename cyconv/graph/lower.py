@@ -1,0 +1,265 @@
+"""Lowering: from a graph of ops over values to a list of tasks over tensors.
+
+Walks the nodes in order. For each it asks for its inputs in the layout that its driver wants (`dense` or `blocked`; a
+relayout is inserted where a value has only the other one), makes room for its outputs and appends tasks. What
+depends on constants alone becomes a set-up task, run once when the plan is compiled. The handlers of the ops stand
+in lower_conv.py, lower_pool.py and lower_simple.py.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from cyconv._kernels.cpu import lanes as isa_lanes
+from cyconv._kernels.movement import Relayout, StridedCopy
+from cyconv.graph.ir import INT64, Graph, Node, Value
+from cyconv.graph.layout import NO_BORDER, Border, Buffer, Task, Tensor, canonical, flat, numel, tensor, tensor_floats
+
+# Ops whose result is blocked when it can be; element-wise ops and concatenations follow their inputs.
+BLOCKED_OPS = {"conv2d", "linear", "max_pool2d", "avg_pool2d", "adaptive_avg_pool2d", "adaptive_max_pool2d", "batch_norm"}
+BLOCKED_OPS |= {"local_response_norm", "prelu"}
+MOVEMENT_OPS = {"reshape", "cat", "slice", "pad", "softmax", "log_softmax"}
+
+HANDLERS: dict[str, Callable[[Lowering, Node], None]] = {}
+
+
+def lowers(*ops: str):
+    """Register a function as the handler of these ops."""
+
+    def register(handler):
+        for op in ops:
+            HANDLERS[op] = handler
+        return handler
+
+    return register
+
+
+@dataclass
+class Setup:
+    """A task that runs once, at compile time, and the constants' arrays that it reads."""
+
+    task: Task
+    arrays: list[np.ndarray] = field(default_factory=list)
+
+
+class Lowering:
+    """The state of one lowering; its result is ``tasks``, ``setup`` and the buffers they name."""
+
+    def __init__(self, graph: Graph, max_threads: int):
+        self.graph = graph
+        self.lanes = isa_lanes()
+        self.max_threads = max_threads
+        self.tasks: list[Task] = []
+        self.setup: list[Setup] = []
+        self._producers = graph.producers()
+        self._names: dict[Value, Value] = {}
+        self._dense: dict[Value, Tensor] = {}
+        self._blocked: dict[Value, Tensor] = {}
+        self._outputs = {self.root(v): i for i, v in reversed(list(enumerate(graph.outputs)))}
+        self._home: dict[Value, tuple[Value, int]] = {}
+        self._find_homes()
+        self._border = self._find_borders()
+        for i, v in enumerate(graph.inputs):
+            self._dense[self.root(v)] = self._dense_tensor(v, Buffer("array", self._floats(v), i, name=v.name))
+
+    def run(self) -> None:
+        """Lower every node, then bring the graph's outputs into the caller's arrays."""
+        for node in self.graph.nodes:
+            HANDLERS[node.op](self, node)
+        # The last group of each product prefetches the first weights of the next.
+        products = [task for task in self.tasks if task.weights is not None]
+        for task, following in zip(products, products[1:], strict=False):
+            task.following.append(following.weights)
+        for i, v in enumerate(self.graph.outputs):
+            t = self.dense(v)
+            place = len(self.graph.inputs) + i
+            if (t.buffer.space, t.buffer.index) != ("array", place):
+                self.copy(flat(t, self._floats(v)), flat(self._dense_tensor(v, Buffer("array", self._floats(v), place)), self._floats(v)), v.name)
+
+    # Values that share memory
+
+    def root(self, v: Value) -> Value:
+        """The value whose tensors ``v`` uses: a reshape that keeps (n, c, h, w) is only another name."""
+        while True:
+            v = self._names.get(v, v)
+            node = self._producers.get(v)
+            if node is None or node.op != "reshape" or canonical(v.shape) is None or canonical(node.inputs[0].shape) != canonical(v.shape):
+                return v
+            v = node.inputs[0]
+
+    def rename(self, v: Value, of: Value) -> None:
+        """``v``, which no node makes, has the floats of ``of`` in the same order."""
+        self._names[v] = of
+
+    def will_be_blocked(self, v: Value) -> bool:
+        """Whether the op that makes ``v`` writes it in blocks."""
+        node = self._producers.get(self.root(v))
+        if node is None or canonical(v.shape) is None or v.dtype == INT64:
+            return False
+        if node.op in BLOCKED_OPS:
+            return (node.op != "linear" or len(v.shape) == 2) and not node.attrs.get("return_indices")
+        if node.op == "cat":
+            return self._cat_is_blocked(node)
+        return node.op not in MOVEMENT_OPS and any(self.will_be_blocked(x) for x in node.inputs)
+
+    def _cat_is_blocked(self, node: Node) -> bool:
+        """Along the channels, at block boundaries, and of values that are blocked anyhow."""
+        if node.attrs["dim"] != 1 or canonical(node.outputs[0].shape) is None:
+            return False
+        aligned = all(x.shape[1] % self.lanes == 0 for x in node.inputs[:-1])
+        return aligned and any(self.will_be_blocked(x) for x in node.inputs)
+
+    def _find_homes(self) -> None:
+        """Let the inputs of a blocked concatenation be written where they will stand in its result."""
+        for node in self.graph.nodes:
+            if node.op != "cat" or not self._cat_is_blocked(node):
+                continue
+            first = 0
+            for v in node.inputs:
+                r = self.root(v)
+                if r not in self._home and r not in self.graph.constants:
+                    self._home[r] = (self.root(node.outputs[0]), first)
+                first += v.shape[1]
+
+    def _top(self, v: Value) -> tuple[Value, int]:
+        """The value whose buffer holds ``v``, and the channel at which ``v`` begins there."""
+        v, first = self.root(v), 0
+        while v in self._home:
+            v, offset = self._home[v]
+            first += offset
+        return v, first
+
+    def _find_borders(self) -> dict[Value, Border]:
+        """For each buffer's value, the widest padding of any convolution that reads it."""
+        border: dict[Value, Border] = {}
+        for node in self.graph.nodes:
+            if node.op == "conv2d":
+                top, _ = self._top(node.inputs[0])
+                border[top] = tuple(map(max, border.get(top, NO_BORDER), node.attrs["padding"]))
+        return border
+
+    # Tensors of values
+
+    def _floats(self, v: Value) -> int:
+        return numel(v.shape) * (2 if v.dtype == INT64 else 1)
+
+    def _dense_tensor(self, v: Value, buffer: Buffer) -> Tensor:
+        dims = canonical(v.shape)
+        if dims is None:
+            dims = (1, 1, 1, self._floats(v))
+        return tensor(buffer, dims, 1)
+
+    def is_constant(self, v: Value) -> bool:
+        return self.root(v) in self.graph.constants
+
+    def constant_array(self, v: Value) -> np.ndarray:
+        """The numbers of a constant, in the shape of ``v``."""
+        return self.graph.constants[self.root(v)].reshape(v.shape)
+
+    def has_blocked(self, v: Value) -> bool:
+        return self.root(v) in self._blocked
+
+    def dense(self, v: Value) -> Tensor:
+        """``v`` in C order."""
+        r = self.root(v)
+        found = self._dense.get(r)
+        if found is None:
+            if r in self.graph.constants:
+                found = self._dense_tensor(v, Buffer("constant", self._floats(v), name=v.name))
+                raw = self.raw(v, 0)
+                self.copy(flat(raw, self._floats(v)), flat(found, self._floats(v)), v.name, [self.constant_array(v)])
+            else:
+                found = self.new_dense(v)
+                self.relayout(self._blocked[r], found, v)
+            self._dense[r] = found
+        return found
+
+    def blocked(self, v: Value) -> Tensor:
+        """``v`` in blocks of channels, with its border."""
+        r = self.root(v)
+        if r not in self._blocked:
+            source = self.dense(v)
+            if r in self.graph.constants:
+                dims = canonical(v.shape)
+                self._blocked[r] = tensor(Buffer("constant", tensor_floats(dims, self.lanes), name=v.name), dims, self.lanes)
+                self.relayout(source, self._blocked[r], v)
+            else:
+                self.relayout(source, self.new_blocked(v), v)
+        return self._blocked[r]
+
+    def new_dense(self, v: Value) -> Tensor:
+        """Room for ``v`` in C order: in the caller's array when it is an output."""
+        r = self.root(v)
+        if r in self._outputs:
+            place = len(self.graph.inputs) + self._outputs[r]
+            buffer = Buffer("array", self._floats(v), place, name=v.name)
+        else:
+            buffer = Buffer("arena", self._floats(v), name=v.name)
+        self._dense[r] = self._dense_tensor(v, buffer)
+        return self._dense[r]
+
+    def alias_dense(self, v: Value, of: Tensor) -> None:
+        """``v`` is the same floats in the same order as ``of``."""
+        self._dense[self.root(v)] = self._dense_tensor(v, of.buffer)
+
+    def new_blocked(self, v: Value) -> Tensor:
+        """Room for ``v`` in blocks: within the concatenation it is part of, if any."""
+        top, first = self._top(v)
+        whole = self._blocked.get(top)
+        if whole is None:
+            dims, border = canonical(top.shape), self._border.get(top, NO_BORDER)
+            whole = tensor(Buffer("arena", tensor_floats(dims, self.lanes, border), name=top.name), dims, self.lanes, border)
+            self._blocked[top] = whole
+        if top is not self.root(v):
+            self._blocked[self.root(v)] = whole.channels(first, v.shape[1])
+        return self._blocked[self.root(v)]
+
+    def at_home(self, v: Value, cat: Value, first: int) -> bool:
+        """Whether ``v`` was written where it stands in the concatenation ``cat``, from channel ``first`` on."""
+        return self._home.get(self.root(v)) == (self.root(cat), first)
+
+    def raw(self, v: Value, index: int) -> Tensor:
+        """A constant's own array, as the ``index``-th array of a set-up task."""
+        return self._dense_tensor(v, Buffer("array", self._floats(v), index, name=v.name))
+
+    def scratch(self, floats: int, name: str) -> Tensor:
+        """Arena memory that only one task uses."""
+        return tensor(Buffer("arena", floats, name=name), (1, 1, 1, floats), 1)
+
+    # Tasks
+
+    def emit(self, task: Task, arrays: list[np.ndarray] | None = None) -> None:
+        """Append a task; with ``arrays``, or when it writes a constant, it is set-up work."""
+        if arrays is not None or all(b.space == "constant" for b in task.writes):
+            self.setup.append(Setup(task, arrays or []))
+        else:
+            self.tasks.append(task)
+
+    def emit_node(self, node: Node, make, reads: list[Tensor], writes: list[Tensor], algorithm: str = "") -> Task:
+        """Append the task that computes ``node``, described for people."""
+        out = node.outputs[0]
+        task = Task(node.op, node.name or out.name, make, [t.buffer for t in reads], [t.buffer for t in writes])
+        task.shape, task.layout, task.algorithm = out.shape, writes[0].layout, algorithm or node.op
+        task.out_bytes = 4 * sum(self._floats(v) for v in node.outputs)
+        self.emit(task)
+        return task
+
+    def relayout(self, x: Tensor, y: Tensor, v: Value, channel: list[int] | None = None) -> None:
+        """y = x in y's layout."""
+        task = Task("relayout", v.name, lambda: Relayout(x.operand(), y.operand(), channel), [x.buffer], [y.buffer])
+        task.shape, task.layout, task.algorithm, task.out_bytes = v.shape, y.layout, f"{x.layout} → {y.layout}", 4 * numel(v.shape)
+        self.emit(task)
+
+    def copy(self, x: Tensor, y: Tensor, name: str, arrays: list[np.ndarray] | None = None) -> None:
+        """y = x, both flat."""
+        self.strided_copy(x, y, (x.dims[3],), (1,), (1,), name, arrays)
+
+    def strided_copy(self, x, y, dims, x_strides, y_strides, name: str, arrays=None) -> None:
+        """y = x over ``dims``, with strides in floats for each side."""
+        make = lambda: StridedCopy(x.operand(), y.operand(), dims, x_strides, y_strides)  # noqa: E731
+        task = Task("copy", name, make, [x.buffer], [y.buffer])
+        task.shape, task.layout, task.algorithm, task.out_bytes = tuple(dims), "nchw", "copy", 4 * numel(dims)
+        self.emit(task, arrays)

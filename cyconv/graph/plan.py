@@ -1,0 +1,184 @@
+"""A plan: a network compiled for one input shape, to be called, read and profiled."""
+
+from __future__ import annotations
+
+from fnmatch import fnmatchcase
+from threading import Lock
+
+import numpy as np
+
+from cyconv._kernels.cpu import isa, measure_peak
+from cyconv._kernels.program import Program
+from cyconv.graph.arrays import as_float32, check_out
+from cyconv.graph.ir import Graph, Value
+from cyconv.graph.layout import Task
+
+MAX_CAPTURE_PLANS = 8
+
+
+class Plan:
+    """A compiled network for one input shape and number of threads.
+
+    Immutable; may be called from many threads at once. Results have the same bits for any batch size, position in the
+    batch and number of threads, on one instruction set. Denormal numbers are flushed to zero inside a call.
+    """
+
+    def __init__(self, traced: Graph, program: Program, tasks: list[Task], num_threads: int, single: bool):
+        self.num_threads = num_threads
+        self.input_shapes = [v.shape for v in traced.inputs]
+        self.output_shapes = [v.shape for v in traced.outputs]
+        self._traced = traced
+        self._names = [v.name for v in traced.inputs]
+        self._dtypes = [np.dtype(v.dtype) for v in traced.outputs]
+        self._program = program
+        self._tasks = tasks
+        self._single = single
+        self._captures: dict[tuple[str, ...], Plan] = {}
+        self._lock = Lock()
+
+    @property
+    def arena_bytes(self) -> int:
+        """Bytes that one call needs for what flows between steps."""
+        return self._program.arena_bytes
+
+    @property
+    def constant_bytes(self) -> int:
+        """Bytes of packed weights."""
+        return self._program.constants.size
+
+    def __call__(self, *inputs: np.ndarray, out: np.ndarray | None = None, capture: list[str] | None = None):
+        """Run the network.
+
+        Parameters
+        ----------
+        *inputs : ndarray of float32
+            One array of each of ``input_shapes``.
+        out : ndarray of float32, optional
+            Where the result is written, C-contiguous and of the output's shape; only for a network with one output.
+        capture : list of str, optional
+            Patterns (as in a shell) of the layers whose outputs are wanted too, such as ``["inception3a", "*.relu"]``. A layer is named by its
+            path; an op that a layer calls as a function by ``path.op``. Compiles a second plan at the first use.
+
+        Returns
+        -------
+        ndarray, or a tuple of them
+            With ``capture``: a pair of that and a dict from names to arrays.
+
+        Raises
+        ------
+        TypeError, ValueError
+            An array has another dtype or shape than the plan was compiled for, or a pattern matches no layer.
+        """
+        if capture is not None:
+            return self._capture(inputs, out, capture)
+        results = self._run(inputs, out, None)
+        return results[0] if self._single else tuple(results)
+
+    def _run(self, inputs, out, times) -> list[np.ndarray]:
+        arrays = self._check_inputs(inputs)
+        if out is not None:
+            if len(self.output_shapes) != 1:
+                raise ValueError(f"out needs a network with one output, this one has {len(self.output_shapes)}")
+            results = [check_out(out, self.output_shapes[0], arrays)]
+        else:
+            results = [np.empty(shape, dtype) for shape, dtype in zip(self.output_shapes, self._dtypes, strict=True)]
+        self._program.run(arrays + results, len(results), self.num_threads, times)
+        return results
+
+    def _check_inputs(self, inputs) -> list[np.ndarray]:
+        if len(inputs) != len(self.input_shapes):
+            raise TypeError(f"the plan takes {len(self.input_shapes)} arrays ({', '.join(self._names)}), got {len(inputs)}")
+        arrays = [as_float32(x, name) for x, name in zip(inputs, self._names, strict=True)]
+        for x, shape, name in zip(arrays, self.input_shapes, self._names, strict=True):
+            if x.shape != shape:
+                raise ValueError(f"{name} must have shape {shape}, for which the plan was compiled, got {x.shape}")
+        return arrays
+
+    # Feature maps
+
+    def _named_values(self) -> dict[str, Value]:
+        """What ``capture`` can name: layers by path (their last op counts), and ops by ``path.op``."""
+        named: dict[str, Value] = {}
+        for node in self._traced.nodes:
+            named[f"{node.name}.{node.op}" if node.name else node.op] = node.outputs[0]
+        for node in self._traced.nodes:
+            if node.name:
+                named[node.name] = node.outputs[0]
+        return named
+
+    def _capture(self, inputs, out, patterns: list[str]):
+        if isinstance(patterns, str) or not all(isinstance(p, str) for p in patterns):
+            raise TypeError(f"capture must be a list of patterns, got {patterns!r}")
+        named = self._named_values()
+        names = []
+        for pattern in patterns:
+            found = [name for name in named if fnmatchcase(name, pattern) and name not in names]
+            if not any(fnmatchcase(name, pattern) for name in named):
+                raise ValueError(f"capture: no layer matches {pattern!r}; there are {', '.join(list(named)[:8])}, …")
+            names += found
+        plan = self._capturing_plan(tuple(names), [named[name] for name in names])
+        n = len(self.output_shapes)
+        if out is not None:
+            check_out(out, self.output_shapes[0], [])
+        results = plan._run(inputs, None, None)
+        if out is not None:
+            out[...] = results[0]
+            results[0] = out
+        return (results[0] if self._single else tuple(results[:n])), dict(zip(names, results[n:], strict=True))
+
+    def _capturing_plan(self, key: tuple[str, ...], values: list[Value]) -> Plan:
+        from cyconv.graph.compile import compile_graph
+
+        with self._lock:
+            plan = self._captures.get(key)
+            if plan is None:
+                graph = Graph()
+                graph.inputs, graph.nodes, graph.constants = self._traced.inputs, self._traced.nodes, self._traced.constants
+                graph.outputs = self._traced.outputs + values
+                plan = compile_graph(graph, self.num_threads, single=False)
+                if len(self._captures) >= MAX_CAPTURE_PLANS:
+                    self._captures.pop(next(iter(self._captures)))
+                self._captures[key] = plan
+            return plan
+
+    # What it costs
+
+    def steps(self) -> list[dict]:
+        """One record per step: name, op, output shape, layout, algorithm, bytes written and multiply-adds."""
+        keys = ("name", "op", "shape", "layout", "algorithm", "out_bytes", "macs")
+        return [{key: getattr(task, key) for key in keys} for task in self._tasks]
+
+    def profile(self, *inputs: np.ndarray, repeats: int = 10):
+        """Run ``repeats`` times with a clock between the steps.
+
+        Parameters
+        ----------
+        *inputs : ndarray of float32
+            As for a call.
+        repeats : int
+            Runs after one warm-up; medians are reported.
+
+        Returns
+        -------
+        cyconv.graph.profile.Profile
+            ``records`` (a list of dicts: those of :meth:`steps` with ms, gflops and share_of_peak), and a table when printed.
+        """
+        from cyconv.graph.profile import Profile
+
+        if isinstance(repeats, bool) or not isinstance(repeats, int) or repeats < 1:
+            raise ValueError(f"repeats must be a positive int, got {repeats!r}")
+        times = np.zeros((repeats + 1, len(self._tasks) + 1), np.int64)
+        for row in times:
+            self._run(inputs, None, row)
+        peak = measure_peak()
+        medians = np.median(np.diff(times[1:], axis=1), axis=0) * 1e-6
+        total = float(np.median(times[1:, -1] - times[1:, 0])) * 1e-6
+        return Profile(self.steps(), medians.tolist(), total, peak * self.num_threads, self.num_threads, isa())
+
+    def __repr__(self) -> str:
+        from cyconv.graph.profile import plan_table
+
+        shapes = ", ".join(f"{name} {list(shape)}" for name, shape in zip(self._names, self.input_shapes, strict=True))
+        head = f"plan for {shapes} on {isa()}, {self.num_threads} thread(s): {len(self._tasks)} steps"
+        tail = f"arena {self.arena_bytes / 2**20:.1f} MiB a call, packed weights {self.constant_bytes / 2**20:.1f} MiB"
+        return "\n".join([head, plan_table(self.steps()), tail])

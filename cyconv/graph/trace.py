@@ -1,0 +1,136 @@
+"""Recording: while a network is traced its arrays are replaced by :class:`Tracer` objects, and ops are written down.
+
+``apply`` is the only door: functions of :mod:`cyconv.functional` call it with an op's name, its inputs and its
+attributes; it checks them with the op's own shape inference and appends a node to the graph being traced.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import numpy as np
+
+from cyconv.graph.ir import FLOAT32, Graph, Node, Value
+from cyconv.ops import OPS
+
+
+class Tracer:
+    """Stands for an array inside a trace: it has ``shape``, ``ndim`` and ``dtype``, and ``+`` and ``*`` record ops."""
+
+    __slots__ = ("trace", "value")
+    __array_ufunc__ = None  # so that ndarray + Tracer comes to Tracer.__radd__
+
+    def __init__(self, trace: Trace, value: Value):
+        self.trace = trace
+        self.value = value
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return self.value.shape
+
+    @property
+    def ndim(self) -> int:
+        return len(self.value.shape)
+
+    @property
+    def dtype(self) -> np.dtype:
+        return np.dtype(self.value.dtype)
+
+    def __add__(self, other):
+        return apply("add", [self, other], {})[0]
+
+    def __radd__(self, other):
+        return apply("add", [other, self], {})[0]
+
+    def __mul__(self, other):
+        return apply("mul", [self, other], {})[0]
+
+    def __rmul__(self, other):
+        return apply("mul", [other, self], {})[0]
+
+    def __array__(self, dtype=None, copy=None):
+        raise TypeError("a value inside a trace has no numbers yet; use the functions of cyconv.functional on it")
+
+    def __bool__(self) -> bool:
+        raise TypeError("the numbers of a traced value are not known, so the network cannot branch on them")
+
+    def __repr__(self) -> str:
+        return f"Tracer({self.value!r})"
+
+
+class Trace:
+    """A graph being written, and the path of the layer that is being traced."""
+
+    def __init__(self) -> None:
+        self.graph = Graph()
+        self.scopes: list[str] = []
+        self._constants: dict[int, Value] = {}
+        self._kept: list[np.ndarray] = []  # so that the ids in _constants stay taken
+
+    def add_input(self, shape: tuple[int, ...], name: str, dtype: str = FLOAT32) -> Tracer:
+        value = Value(shape, dtype, name)
+        self.graph.inputs.append(value)
+        return Tracer(self, value)
+
+    def constant(self, array) -> Value:
+        """The value of an array met while tracing; the same array object gives the same value."""
+        found = self._constants.get(id(array))
+        if found is None:
+            kept = np.asarray(array)
+            if kept.dtype.kind in "fiu" and kept.ndim == 0:
+                kept = kept.astype(np.float32)
+            if kept.dtype != np.float32:
+                raise TypeError(f"a constant met while tracing must be float32, got {kept.dtype}; convert it with .astype(np.float32)")
+            found = self.graph.add_constant(kept, f"constant{len(self.graph.constants)}")
+            self._constants[id(array)] = found
+            self._kept.append(array)
+        return found
+
+    @contextmanager
+    def scope(self, name: str) -> Iterator[None]:
+        """Ops recorded inside carry ``name`` as the last part of their path."""
+        self.scopes.append(name)
+        try:
+            yield
+        finally:
+            self.scopes.pop()
+
+    def record(self, op: str, inputs: list, attrs: dict) -> list[Tracer]:
+        values = [x.value if isinstance(x, Tracer) else self.constant(x) for x in inputs]
+        shapes = OPS[op].infer([v.shape for v in values], attrs)
+        path = ".".join(s for s in self.scopes if s)
+        dtypes = OPS[op].output_dtypes
+        outputs = [Value(s, dtypes[i] if i < len(dtypes) else FLOAT32, path or op) for i, s in enumerate(shapes)]
+        self.graph.nodes.append(Node(op, values, outputs, dict(attrs), path))
+        return [Tracer(self, v) for v in outputs]
+
+
+_state = threading.local()
+
+
+def current_trace() -> Trace | None:
+    """The trace that this thread is writing, or None."""
+    return getattr(_state, "trace", None)
+
+
+@contextmanager
+def tracing() -> Iterator[Trace]:
+    """Write a new trace in this thread until the block ends."""
+    outer, _state.trace = current_trace(), Trace()
+    try:
+        yield _state.trace
+    finally:
+        _state.trace = outer
+
+
+def apply(op: str, inputs: list, attrs: dict) -> list[Tracer]:
+    """Record ``op`` in the trace that the inputs belong to and return its outputs.
+
+    ``inputs`` holds Tracers and NumPy arrays (which become constants); ValueError when the op refuses the shapes.
+    """
+    trace = next((x.trace for x in inputs if isinstance(x, Tracer)), None) or current_trace()
+    if trace is None:
+        raise RuntimeError(f"{op} was recorded outside a trace")
+    return trace.record(op, inputs, attrs)

@@ -1,0 +1,64 @@
+"""Layers and networks: names, arguments, defaults, ``repr`` and state_dict keys are those of ``torch.nn``.
+
+A layer is a few parameters and one call of :mod:`cyconv.functional`; :class:`Module` does the rest. Layer of the house:
+above functional, below models. Unlike PyTorch's, a new module is in eval mode, and its arrays are read-only.
+"""
+
+from cyconv.nn import init
+from cyconv.nn.activation import (
+    ELU,
+    GELU,
+    Hardsigmoid,
+    Hardswish,
+    LeakyReLU,
+    LogSoftmax,
+    PReLU,
+    ReLU,
+    ReLU6,
+    Sigmoid,
+    SiLU,
+    Softmax,
+    Tanh,
+)
+from cyconv.nn.container import ModuleList, Sequential
+from cyconv.nn.conv import Conv1d, Conv2d
+from cyconv.nn.linear import Linear
+from cyconv.nn.misc import Dropout, Flatten, Identity
+from cyconv.nn.module import Module
+from cyconv.nn.norm import BatchNorm2d, LocalResponseNorm
+from cyconv.nn.pool import AdaptiveAvgPool2d, AdaptiveMaxPool2d, AvgPool2d, MaxPool2d
+
+MaxPool = MaxPool2d
+
+__all__ = [
+    "ELU",
+    "GELU",
+    "AdaptiveAvgPool2d",
+    "AdaptiveMaxPool2d",
+    "AvgPool2d",
+    "BatchNorm2d",
+    "Conv1d",
+    "Conv2d",
+    "Dropout",
+    "Flatten",
+    "Hardsigmoid",
+    "Hardswish",
+    "Identity",
+    "LeakyReLU",
+    "Linear",
+    "LocalResponseNorm",
+    "LogSoftmax",
+    "MaxPool",
+    "MaxPool2d",
+    "Module",
+    "ModuleList",
+    "PReLU",
+    "ReLU",
+    "ReLU6",
+    "Sequential",
+    "SiLU",
+    "Sigmoid",
+    "Softmax",
+    "Tanh",
+    "init",
+]

@@ -1,0 +1,112 @@
+"""Plans of a module: compiled once per input shape, kept while the module stays as it is, and named layers in a trace.
+
+Called by :mod:`cyconv.nn.module` only.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter, OrderedDict
+from collections.abc import Iterator
+from contextlib import contextmanager
+from itertools import count
+from typing import TYPE_CHECKING
+
+from cyconv.graph.compile import compile_function
+from cyconv.graph.trace import Trace, current_trace
+
+if TYPE_CHECKING:
+    from cyconv.nn.module import Module
+
+PLANS_PER_MODULE = 8  # input shapes that a module keeps plans for; the one not used for longest goes first
+
+
+class Changes:
+    """When anything in any module changed last.
+
+    Every change gets a new number. A module keeps the number of its own last change, so the numbers of a module and its
+    descendants tell whether a plan compiled from them still holds; ``latest`` tells in one comparison that nothing changed at all.
+    """
+
+    def __init__(self) -> None:
+        self._numbers = count(1)
+        self.latest = 0
+
+    def note(self, module: Module) -> None:
+        """``module`` has changed. What a forward leaves in attributes while it is traced is not a change."""
+        if current_trace() is None:
+            number = next(self._numbers)
+            object.__setattr__(module, "_changed", number)
+            self.latest = number
+
+
+changes = Changes()
+
+
+class PlanCache:
+    """The plans of one module, by input shapes. Safe to use from several threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.RLock()
+        self._plans: OrderedDict = OrderedDict()
+        self._latest = -1
+        self._numbers: list[int] = []
+
+    def plan(self, module: Module, shapes: tuple[tuple[int, ...], ...]):
+        """The plan for inputs of these shapes, compiled if need be."""
+        with self._lock:
+            latest = changes.latest
+            if latest != self._latest:
+                numbers = [m._changed for m in module.modules()]
+                if numbers != self._numbers:
+                    self._plans.clear()
+                self._latest, self._numbers = latest, numbers
+            plan = self._plans.get(shapes)
+            if plan is None:
+                plan = self._plans[shapes] = compile_module(module, shapes)
+                if len(self._plans) > PLANS_PER_MODULE:
+                    self._plans.popitem(last=False)
+            else:
+                self._plans.move_to_end(shapes)
+            return plan
+
+
+def compile_module(module: Module, shapes: tuple[tuple[int, ...], ...], num_threads: int | None = None):
+    """A plan of ``module`` for inputs of these shapes; the inputs are called ``input``, or ``input0``, ``input1`` and so on."""
+    names = ["input"] if len(shapes) == 1 else [f"input{i}" for i in range(len(shapes))]
+    return compile_function(module, list(shapes), names, num_threads=num_threads)
+
+
+class _Call:
+    """One running call of a module in a trace."""
+
+    def __init__(self, module: Module, trace: Trace):
+        self.trace = trace
+        self._module = module
+        self._names: dict[int, str] | None = None
+        self._times: Counter = Counter()
+
+    def name(self, callee: Module) -> str:
+        """The path of ``callee`` below this module, such as ``features.0``; from its second call on with ``:1``, ``:2`` and so on."""
+        if self._names is None:
+            self._names = {id(module): path for path, module in self._module.named_modules()}
+        path = self._names.get(id(callee), type(callee).__name__)
+        again = self._times[path]
+        self._times[path] += 1
+        return f"{path}:{again}" if again else path
+
+
+_running = threading.local()
+
+
+@contextmanager
+def called(module: Module, trace: Trace) -> Iterator[None]:
+    """Ops recorded inside carry the name that ``module`` has in the module that calls it."""
+    stack: list[_Call] = _running.__dict__.setdefault("stack", [])
+    caller = stack[-1] if stack and stack[-1].trace is trace else None
+    stack.append(_Call(module, trace))
+    try:
+        with trace.scope(caller.name(module) if caller else ""):
+            yield
+    finally:
+        stack.pop()

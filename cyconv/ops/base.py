@@ -1,0 +1,43 @@
+"""What an op is: how shapes follow, what it means in float64, and what it costs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+Shape = tuple[int, ...]
+
+
+def no_macs(inputs: list[Shape], outputs: list[Shape], attrs: dict) -> int:
+    """For ops whose multiply-adds are not counted (data movement, comparisons, element-wise)."""
+    return 0
+
+
+@dataclass(frozen=True)
+class Op:
+    """One op of the graph.
+
+    ``infer(input_shapes, attrs)`` gives the output shapes, or raises ValueError naming the argument, what was
+    expected and what came. ``reference(inputs, attrs)`` computes float64 outputs from float64 inputs and is the
+    definition that kernels are tested against. ``macs(input_shapes, output_shapes, attrs)`` counts multiply-adds.
+    ``output_dtypes`` holds the dtypes of outputs that are not all float32.
+    """
+
+    name: str
+    infer: Callable[[list[Shape], dict], list[Shape]]
+    reference: Callable[[list[np.ndarray], dict], list[np.ndarray]]
+    macs: Callable[[list[Shape], list[Shape], dict], int] = no_macs
+    output_dtypes: tuple[str, ...] = ()
+
+
+OPS: dict[str, Op] = {}
+
+
+def register(op: Op) -> Op:
+    """Enter ``op`` in the table; a name is taken once."""
+    if op.name in OPS:
+        raise ValueError(f"op {op.name!r} is registered twice")
+    OPS[op.name] = op
+    return op

@@ -1,0 +1,208 @@
+"""Products: convolution, 1x1 convolution, linear and lane-wise (depthwise) convolution over register tiles.
+
+Layer: drivers. graph/select decides groups, tiles and taps and graph/compile makes the step; this file walks over them.
+The output is split into items of (output group, image, band of rows). An item writes its own pixels of its own channel
+blocks and only reads the input, so items are independent; the reduction over taps stays inside one tile. Groups come
+first in the order of items because a group's packed weights then stay in the cache while the images pass by.
+"""
+
+from libc.stdlib cimport free
+
+from cyconv._kernels.cpu cimport CY_CONV_BLOCKS, cy_conv_args, cy_conv_fn, cy_tap, kernels
+from cyconv._kernels.step cimport Step, allocate, at, cy_next_item, operand_t, read_operand, run_t, zero_border
+
+
+# One to three neighbouring output blocks that one tile computes together.
+cdef struct group_t:
+    int n_blocks
+    ptrdiff_t first_block
+    ptrdiff_t weights        # where its packed weights begin, in floats
+    ptrdiff_t input          # added to the input's address: the first channel of its convolution group
+    ptrdiff_t first_tap
+    ptrdiff_t n_taps
+    ptrdiff_t first_tile     # its tiles of a row
+    ptrdiff_t n_tiles
+    ptrdiff_t tile_rows      # 1 or 2
+    ptrdiff_t band_rows      # output rows of one item
+    ptrdiff_t first_item     # items of the groups before it
+    ptrdiff_t bands
+
+
+# Where one output block goes: block `index` of output `out`.
+cdef struct block_t:
+    ptrdiff_t out
+    ptrdiff_t index
+
+
+cdef struct conv_params:
+    operand_t x              # IN
+    operand_t w              # IN   packed weights: base and offset only
+    operand_t bias           # IN   packed biases, one vector per output block
+    operand_t residual       # IN   if has_residual
+    operand_t following      # weights of the next product of the plan, to be prefetched by the last group
+    operand_t *outs          # OUT
+    block_t *blocks
+    group_t *groups
+    cy_tap *taps
+    ptrdiff_t *tile_start    # first pixel of each tile of a row
+    ptrdiff_t *tile_pixels
+    ptrdiff_t n_groups, n_tiles, n_items
+    ptrdiff_t images, rows   # of the output
+    ptrdiff_t in_row, in_px, out_px, res_px
+    bint has_residual, lanewise
+    int act
+    float lo, hi, slope
+
+
+cdef void set_outputs(cy_conv_args *a, const conv_params *p, const run_t *run, const group_t *g, ptrdiff_t image) noexcept nogil:
+    """Point the blocks of group `g` at row 0, pixel 0 of the image."""
+    cdef int b
+    cdef const block_t *block
+    cdef const operand_t *out
+    for b in range(g.n_blocks):
+        block = &p.blocks[g.first_block + b]
+        out = &p.outs[block.out]
+        a.out[b] = at(run, out) + image * out.n_stride + block.index * out.c_stride
+        a.out_row[b] = out.h_stride
+        if p.has_residual:
+            a.residual[b] = at(run, &p.residual) + image * p.residual.n_stride + (g.first_block + b) * p.residual.c_stride
+            a.res_row[b] = p.residual.h_stride
+
+
+cdef void zero_borders(const cy_conv_args *a, const conv_params *p, const group_t *g) noexcept nogil:
+    cdef int b
+    for b in range(g.n_blocks):
+        zero_border(a.out[b], &p.outs[p.blocks[g.first_block + b].out])
+
+
+cdef void compute_band(const cy_conv_args *a, const conv_params *p, const group_t *g, const float *image, ptrdiff_t first_row) noexcept nogil:
+    """The tiles of rows first_row … first_row + band_rows − 1; `a` has its outputs at row 0."""
+    cdef cy_conv_args tile = a[0]
+    cdef cy_conv_fn kernel
+    cdef ptrdiff_t y = first_row, t, px, n_rows
+    cdef ptrdiff_t end = min(first_row + g.band_rows, p.rows)
+    cdef int b
+    while y < end:
+        n_rows = min(g.tile_rows, end - y)
+        for t in range(g.first_tile, g.first_tile + g.n_tiles):
+            px = p.tile_start[t]
+            tile.inp = image + y * p.in_row + px * p.in_px
+            for b in range(g.n_blocks):
+                tile.out[b] = a.out[b] + y * a.out_row[b] + px * p.out_px
+                if p.has_residual:
+                    tile.residual[b] = a.residual[b] + y * a.res_row[b] + px * p.res_px
+            if p.lanewise:
+                kernel = kernels.lanewise[p.tile_pixels[t] - 1]
+            else:
+                kernel = kernels.conv[g.n_blocks - 1][n_rows - 1][p.tile_pixels[t] - 1]
+            kernel(&tile)
+        y += n_rows
+
+
+cdef void conv_share(const void *params, const run_t *run) noexcept nogil:
+    cdef const conv_params *p = <const conv_params *> params
+    cdef const group_t *g = p.groups
+    cdef cy_conv_args a
+    cdef const float *weights = at(run, &p.w)
+    cdef ptrdiff_t item, image, band, i
+    for i in range(CY_CONV_BLOCKS):
+        a.residual[i] = NULL
+        a.res_row[i] = 0
+    a.in_row = p.in_row
+    a.in_px = p.in_px
+    a.out_px = p.out_px
+    a.res_px = p.res_px
+    a.act = p.act
+    a.lo = p.lo
+    a.hi = p.hi
+    a.slope = p.slope
+    while True:
+        item = cy_next_item(run.counter)
+        if item >= p.n_items:
+            return
+        while item >= g.first_item + g.bands * p.images:
+            g += 1  # items only grow
+        image, band = (item - g.first_item) // g.bands, (item - g.first_item) % g.bands
+        a.w_packed = weights + g.weights
+        a.bias_packed = at(run, &p.bias) + g.first_block * kernels.lanes
+        a.taps = p.taps + g.first_tap
+        a.n_taps = g.n_taps
+        if g + 1 < p.groups + p.n_groups:
+            a.prefetch = weights + (g + 1).weights
+        else:
+            a.prefetch = at(run, &p.following)
+        set_outputs(&a, p, run, g, image)
+        if band == 0:
+            zero_borders(&a, p, g)
+        compute_band(&a, p, g, at(run, &p.x) + g.input + image * p.x.n_stride, band * g.band_rows)
+
+
+cdef class Conv(Step):
+    """A product step; `spec` is a cyconv.graph.select.ConvSpec whose operands have been placed."""
+
+    def __cinit__(self, spec):
+        cdef conv_params *p = <conv_params *> allocate(1, sizeof(conv_params))
+        self.fn = conv_share
+        self.params = p
+        read_operand(&p.x, spec.x)
+        read_operand(&p.w, spec.w)
+        read_operand(&p.bias, spec.bias)
+        read_operand(&p.following, spec.following)
+        p.has_residual = spec.residual is not None
+        if p.has_residual:
+            read_operand(&p.residual, spec.residual)
+        p.lanewise = spec.lanewise
+        p.images, p.rows = spec.images, spec.rows
+        p.in_row, p.in_px, p.out_px, p.res_px = spec.in_row, spec.in_px, spec.out_px, spec.res_px
+        p.act, p.lo, p.hi, p.slope = spec.act, spec.lo, spec.hi, spec.slope
+        self.read_tables(p, spec)
+        self.check(p)
+
+    cdef int read_tables(self, conv_params *p, spec) except -1:
+        cdef Py_ssize_t i
+        p.n_groups, p.n_tiles = len(spec.groups), len(spec.tiles)
+        p.outs = <operand_t *> allocate(len(spec.outs), sizeof(operand_t))
+        for i, out in enumerate(spec.outs):
+            read_operand(&p.outs[i], out)
+        p.blocks = <block_t *> allocate(len(spec.blocks), sizeof(block_t))
+        for i, (out, index) in enumerate(spec.blocks):
+            p.blocks[i].out, p.blocks[i].index = out, index
+        p.groups = <group_t *> allocate(p.n_groups, sizeof(group_t))
+        for i, g in enumerate(spec.groups):
+            p.groups[i] = group_t(g.n_blocks, g.first_block, g.weights, g.input, g.first_tap, g.n_taps, g.first_tile, g.n_tiles,
+                                  g.tile_rows, g.band_rows, p.n_items, (p.rows + g.band_rows - 1) // g.band_rows)
+            p.n_items += p.groups[i].bands * p.images
+        p.taps = <cy_tap *> allocate(len(spec.taps), sizeof(cy_tap))
+        for i, (offset, lanes) in enumerate(spec.taps):
+            p.taps[i].offset, p.taps[i].lanes = offset, lanes
+        p.tile_start = <ptrdiff_t *> allocate(p.n_tiles, sizeof(ptrdiff_t))
+        p.tile_pixels = <ptrdiff_t *> allocate(p.n_tiles, sizeof(ptrdiff_t))
+        for i, (start, pixels) in enumerate(spec.tiles):
+            p.tile_start[i], p.tile_pixels[i] = start, pixels
+        return 0
+
+    cdef int check(self, conv_params *p) except -1:
+        """Refuse a tile that the table does not hold: a null function must never be called."""
+        cdef Py_ssize_t i, t, r, largest
+        cdef group_t *g
+        for i in range(p.n_groups):
+            g = &p.groups[i]
+            for t in range(g.first_tile, g.first_tile + g.n_tiles):
+                for r in range(g.tile_rows):
+                    if p.lanewise:
+                        largest = kernels.lanewise_pixels if r == 0 and g.n_blocks == 1 else 0
+                    else:
+                        largest = kernels.conv_pixels[g.n_blocks - 1][r]
+                    if not 1 <= p.tile_pixels[t] <= largest:
+                        raise ValueError(f"no tile of {g.n_blocks} blocks x {r + 1} rows x {p.tile_pixels[t]} pixels")
+        return 0
+
+    def __dealloc__(self):
+        cdef conv_params *p = <conv_params *> self.params
+        if p != NULL:
+            free(p.outs)
+            free(p.blocks)
+            free(p.groups)
+            free(p.taps)
+            free(p.tile_start)
+            free(p.tile_pixels)

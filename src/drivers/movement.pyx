@@ -1,0 +1,289 @@
+"""Data movement: between layouts, into packed weights, and along axes of dense arrays. Every copy is bit-exact.
+
+Layer: drivers. graph/compile makes these steps where two layouts meet, for concatenation, slicing, padding and broadcasting, and
+to pack weights. Items are whole channel blocks, output blocks or rows of the destination; each writes only its own.
+"""
+
+from libc.stdlib cimport free
+from libc.string cimport memcpy, memset
+
+from cyconv._kernels.cpu cimport kernels
+from cyconv._kernels.step cimport Step, allocate, at, blocks, copy_ints, cy_next_item, operand_t, read_operand, run_t, zero_border
+
+DEF MAX_DIMS = 8
+
+
+# Relayout: y[n, c, h, w] = x[n, channel(c), h, w], where either side is planar (lanes 1) or blocked.
+
+cdef struct relayout_params:
+    operand_t x              # IN
+    operand_t y              # OUT, with its border
+    ptrdiff_t *channel       # the input channel of each output channel, or NULL for the identity
+
+
+cdef inline const float *channel_of(const float *x, const operand_t *t, ptrdiff_t c) noexcept nogil:
+    return x + c // t.lanes * t.c_stride + c % t.lanes
+
+
+cdef void relayout_block(const relayout_params *p, const float *x, float *y, ptrdiff_t first) noexcept nogil:
+    """One channel block of one image: channels first … first + lanes − 1 of y; lanes past the last channel become zero."""
+    cdef ptrdiff_t lane, row, px, c
+    cdef ptrdiff_t width = p.x.w, from_lanes = p.x.lanes, to_lanes = p.y.lanes
+    cdef const float *src
+    cdef float *dst
+    for lane in range(to_lanes):
+        c = first + lane
+        if c < p.y.c:
+            src = channel_of(x, &p.x, p.channel[c] if p.channel != NULL else c)
+        for row in range(p.y.h):
+            dst = y + row * p.y.h_stride + lane
+            if c >= p.y.c:
+                for px in range(width):
+                    dst[px * to_lanes] = 0.0
+            elif from_lanes == 1 and to_lanes == 1:
+                memcpy(dst, src + row * p.x.h_stride, width * sizeof(float))
+            else:
+                for px in range(width):
+                    dst[px * to_lanes] = src[row * p.x.h_stride + px * from_lanes]
+
+
+cdef void relayout_share(const void *params, const run_t *run) noexcept nogil:
+    cdef const relayout_params *p = <const relayout_params *> params
+    cdef ptrdiff_t n_blocks = blocks(&p.y), item, image, block, row
+    cdef const float *x
+    cdef float *y
+    while True:
+        item = cy_next_item(run.counter)
+        if item >= p.y.n * n_blocks:
+            return
+        image, block = item // n_blocks, item % n_blocks
+        x = at(run, &p.x) + image * p.x.n_stride
+        y = at(run, &p.y) + image * p.y.n_stride + block * p.y.c_stride
+        zero_border(y, &p.y)
+        if p.x.lanes == p.y.lanes and p.x.lanes > 1 and p.channel == NULL:
+            for row in range(p.y.h):
+                memcpy(y + row * p.y.h_stride, x + block * p.x.c_stride + row * p.x.h_stride, p.y.w * p.y.lanes * sizeof(float))
+        else:
+            relayout_block(p, x, y, block * p.y.lanes)
+
+
+cdef class Relayout(Step):
+    """y = x in another layout; `channel`, if given, names the input channel of each output channel."""
+
+    def __cinit__(self, x, y, channel=None):
+        cdef relayout_params *p = <relayout_params *> allocate(1, sizeof(relayout_params))
+        self.fn = relayout_share
+        self.params = p
+        read_operand(&p.x, x)
+        read_operand(&p.y, y)
+        if channel is None:
+            if (p.x.n, p.x.c, p.x.h, p.x.w) != (p.y.n, p.y.c, p.y.h, p.y.w):
+                raise ValueError(f"relayout of {x.dims} into {y.dims}")
+        else:
+            if len(channel) != p.y.c or (p.x.n, p.x.h, p.x.w) != (p.y.n, p.y.h, p.y.w) or not all(0 <= c < p.x.c for c in channel):
+                raise ValueError(f"relayout of {x.dims} into {y.dims} with {len(channel)} channels named")
+            p.channel = copy_ints(channel)
+
+    def __dealloc__(self):
+        if self.params != NULL:
+            free((<relayout_params *> self.params).channel)
+
+
+# Packing: the weights of one source into some of the output blocks of a product. For output block k of the source, lane l and
+# the s-th (tap, lane) pair (tap t, lane i of it):
+#   y[target[k] + s·pitch[k] + l] = w[k·lanes + l, channel[t] + i, row[t], column[t]],   0 where k·lanes + l ≥ w.n
+
+cdef struct pack_params:
+    operand_t w              # IN   dense oihw: dims are (o, i, kh, kw), lanes 1
+    operand_t y              # OUT  base and offset only
+    ptrdiff_t n_blocks, n_taps
+    ptrdiff_t *source        # k: which LANES output channels of w
+    ptrdiff_t *target
+    ptrdiff_t *pitch
+    ptrdiff_t *taps          # (channel, row, column, lanes) of each
+
+
+cdef void pack_block(const pack_params *p, const float *w, float *y, ptrdiff_t k) noexcept nogil:
+    cdef ptrdiff_t L = kernels.lanes
+    cdef ptrdiff_t o = p.w.h * p.w.w * p.w.c, i_stride = p.w.h * p.w.w
+    cdef ptrdiff_t valid = min(L, p.w.n - p.source[k] * L)
+    cdef ptrdiff_t t, i, lane
+    cdef const ptrdiff_t *tap
+    cdef const float *src
+    w += p.source[k] * L * o
+    y += p.target[k]
+    for t in range(p.n_taps):
+        tap = p.taps + 4 * t
+        for i in range(tap[3]):
+            src = w + (tap[0] + i) * i_stride + tap[1] * p.w.w + tap[2]
+            for lane in range(valid):
+                y[lane] = src[lane * o]
+            for lane in range(valid, L):
+                y[lane] = 0.0
+            y += p.pitch[k]
+
+
+cdef void pack_share(const void *params, const run_t *run) noexcept nogil:
+    cdef const pack_params *p = <const pack_params *> params
+    cdef ptrdiff_t item
+    while True:
+        item = cy_next_item(run.counter)
+        if item >= p.n_blocks:
+            return
+        pack_block(p, at(run, &p.w), at(run, &p.y), item)
+
+
+cdef class Pack(Step):
+    """Packed weights; `placed` lists (source block, target, pitch), `taps` (channel, row, column, lanes)."""
+
+    def __cinit__(self, w, y, placed, taps):
+        cdef pack_params *p = <pack_params *> allocate(1, sizeof(pack_params))
+        self.fn = pack_share
+        self.params = p
+        read_operand(&p.w, w)
+        read_operand(&p.y, y)
+        p.n_blocks, p.n_taps = len(placed), len(taps)
+        p.source = copy_ints([k for k, _, _ in placed])
+        p.target = copy_ints([target for _, target, _ in placed])
+        p.pitch = copy_ints([pitch for _, _, pitch in placed])
+        p.taps = copy_ints([number for tap in taps for number in tap])
+
+    def __dealloc__(self):
+        cdef pack_params *p = <pack_params *> self.params
+        if p != NULL:
+            free(p.source)
+            free(p.target)
+            free(p.pitch)
+            free(p.taps)
+
+
+# Copy with strides: y[i0, …, i7] = x[i0, …, i7] over at most eight axes, each side with its own strides (0 repeats).
+
+cdef struct strided_params:
+    operand_t x              # IN   base and offset only
+    operand_t y              # OUT
+    ptrdiff_t dims[MAX_DIMS]
+    ptrdiff_t x_stride[MAX_DIMS]
+    ptrdiff_t y_stride[MAX_DIMS]
+    ptrdiff_t rows           # product of all dims but the last
+
+
+cdef void strided_share(const void *params, const run_t *run) noexcept nogil:
+    cdef const strided_params *p = <const strided_params *> params
+    cdef ptrdiff_t item, rest, axis, i, n = p.dims[MAX_DIMS - 1]
+    cdef ptrdiff_t xs = p.x_stride[MAX_DIMS - 1], ys = p.y_stride[MAX_DIMS - 1]
+    cdef const float *x
+    cdef float *y
+    while True:
+        item = cy_next_item(run.counter)
+        if item >= p.rows:
+            return
+        rest, x, y = item, at(run, &p.x), at(run, &p.y)
+        for axis in range(MAX_DIMS - 2, -1, -1):
+            x += rest % p.dims[axis] * p.x_stride[axis]
+            y += rest % p.dims[axis] * p.y_stride[axis]
+            rest = rest // p.dims[axis]
+        if xs == 1 and ys == 1:
+            memcpy(y, x, n * sizeof(float))
+        else:
+            for i in range(n):
+                y[i * ys] = x[i * xs]
+
+
+cdef class StridedCopy(Step):
+    """y = x over `dims` with strides in floats; at most eight axes."""
+
+    def __cinit__(self, x, y, dims, x_strides, y_strides):
+        cdef strided_params *p = <strided_params *> allocate(1, sizeof(strided_params))
+        cdef Py_ssize_t axis, first = MAX_DIMS - len(dims)
+        self.fn = strided_share
+        self.params = p
+        if first < 0 or len(x_strides) != len(dims) or len(y_strides) != len(dims):
+            raise ValueError(f"a copy over at most {MAX_DIMS} axes, got {len(dims)}")
+        read_operand(&p.x, x)
+        read_operand(&p.y, y)
+        for axis in range(MAX_DIMS):
+            p.dims[axis] = dims[axis - first] if axis >= first else 1
+            p.x_stride[axis] = x_strides[axis - first] if axis >= first else 0
+            p.y_stride[axis] = y_strides[axis - first] if axis >= first else 0
+        p.rows = 1
+        for axis in range(MAX_DIMS - 1):
+            p.rows *= p.dims[axis]
+
+
+# Along one axis: y[o, j, i] = x[o, index[j], i], or `value` where index[j] is −1 (padding, cropping, reflection).
+
+cdef struct take_params:
+    operand_t x              # IN   dense (outer, n_in, inner)
+    operand_t y              # OUT  dense (outer, n_out, inner)
+    ptrdiff_t outer, n_in, n_out, inner
+    ptrdiff_t *index
+    float value
+
+
+cdef void take_share(const void *params, const run_t *run) noexcept nogil:
+    cdef const take_params *p = <const take_params *> params
+    cdef ptrdiff_t item, j, i
+    cdef const float *x
+    cdef float *y
+    while True:
+        item = cy_next_item(run.counter)
+        if item >= p.outer:
+            return
+        x = at(run, &p.x) + item * p.n_in * p.inner
+        y = at(run, &p.y) + item * p.n_out * p.inner
+        for j in range(p.n_out):
+            if p.index[j] >= 0:
+                memcpy(y + j * p.inner, x + p.index[j] * p.inner, p.inner * sizeof(float))
+            else:
+                for i in range(p.inner):
+                    y[j * p.inner + i] = p.value
+
+
+cdef class Take(Step):
+    """y = x[:, index, :] with `value` where the index is −1; dense arrays (outer, n_in, inner) → (outer, len(index), inner)."""
+
+    def __cinit__(self, x, y, outer, n_in, inner, index, value=0.0):
+        cdef take_params *p = <take_params *> allocate(1, sizeof(take_params))
+        self.fn = take_share
+        self.params = p
+        if not all(-1 <= i < n_in for i in index):
+            raise ValueError(f"index outside an axis of {n_in}")
+        read_operand(&p.x, x)
+        read_operand(&p.y, y)
+        p.outer, p.n_in, p.n_out, p.inner, p.value = outer, n_in, len(index), inner, value
+        p.index = copy_ints(index)
+
+    def __dealloc__(self):
+        if self.params != NULL:
+            free((<take_params *> self.params).index)
+
+
+# A vector into whole blocks: y[i] = x[i] for i < n, 0 for n ≤ i < padded.
+
+cdef struct padded_params:
+    operand_t x              # IN
+    operand_t y              # OUT
+    ptrdiff_t n, padded
+
+
+cdef void padded_share(const void *params, const run_t *run) noexcept nogil:
+    cdef const padded_params *p = <const padded_params *> params
+    cdef float *y = at(run, &p.y)
+    if cy_next_item(run.counter) > 0:
+        return
+    if p.n > 0:
+        memcpy(y, at(run, &p.x), p.n * sizeof(float))
+    memset(y + p.n, 0, (p.padded - p.n) * sizeof(float))
+
+
+cdef class PadVector(Step):
+    """The n floats of x, then zeros up to `padded`; x is not read when n is 0."""
+
+    def __cinit__(self, x, y, n, padded):
+        cdef padded_params *p = <padded_params *> allocate(1, sizeof(padded_params))
+        self.fn = padded_share
+        self.params = p
+        read_operand(&p.x, x)
+        read_operand(&p.y, y)
+        p.n, p.padded = n, padded

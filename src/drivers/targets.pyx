@@ -1,0 +1,145 @@
+"""Single calls of the micro-kernels of any instruction set that can run here, on plain float32 arrays.
+
+Layer: drivers; called by tests only, which check each kernel of each table by itself. Nothing here checks a kernel's duties: what an
+array must hold is the equation of the kernel's .inc file. `isa` is one of cpu.runnable_isas().
+"""
+
+from libc.stdint cimport int32_t
+from libc.stdlib cimport free
+
+from cyconv._kernels.cpu cimport (
+    CY_CONV_BLOCKS, CY_CONV_PIXELS, CY_CONV_ROWS, CY_LRN_PIXELS, cy_conv_args, cy_conv_fn, cy_kernels, cy_pool_args, cy_tap, table_of,
+)
+from cyconv._kernels.step cimport allocate
+
+
+cdef const float *reading(const float[::1] view, Py_ssize_t offset=0) except? NULL:
+    if not 0 <= offset <= view.shape[0]:
+        raise ValueError(f"offset {offset} in an array of {view.shape[0]}")
+    return &view[0] + offset if view.shape[0] > 0 else NULL
+
+
+cdef float *writing(float[::1] view, Py_ssize_t offset=0) except? NULL:
+    if not 0 <= offset <= view.shape[0]:
+        raise ValueError(f"offset {offset} in an array of {view.shape[0]}")
+    return &view[0] + offset if view.shape[0] > 0 else NULL
+
+
+def lanes(str isa):
+    """Floats in a vector of this instruction set."""
+    return table_of(isa).lanes
+
+
+def conv_pixels(str isa):
+    """Pixels of the largest tile: ((one row, two rows) for 1, 2 and 3 blocks)."""
+    cdef const cy_kernels *t = table_of(isa)
+    return tuple(tuple(t.conv_pixels[b][r] for r in range(CY_CONV_ROWS)) for b in range(CY_CONV_BLOCKS))
+
+
+def lanewise_pixels(str isa):
+    """Pixels of the largest lane-wise tile."""
+    return table_of(isa).lanewise_pixels
+
+
+def unary(str isa, int function, const float[::1] x, float[::1] y, float p0=0.0):
+    """y = f(x); as many elements as y has."""
+    table_of(isa).unary(function, reading(x), writing(y), y.shape[0], p0)
+
+
+def binary(str isa, int function, const float[::1] a, const float[::1] b, float[::1] y, int b_runs):
+    """y = a op b; as many elements as y has."""
+    table_of(isa).binary(function, reading(a), reading(b), writing(y), y.shape[0], b_runs)
+
+
+def scale_shift(str isa, const float[::1] x, const float[::1] scale, const float[::1] shift, float[::1] y):
+    """y = x·scale + shift on as many whole vectors as y has."""
+    cdef const cy_kernels *t = table_of(isa)
+    t.scale_shift(reading(x), reading(scale), reading(shift), writing(y), y.shape[0] // t.lanes)
+
+
+def prelu(str isa, const float[::1] x, const float[::1] slope, float[::1] y):
+    """y = x > 0 ? x : slope·x on as many whole vectors as y has."""
+    cdef const cy_kernels *t = table_of(isa)
+    t.prelu(reading(x), reading(slope), writing(y), y.shape[0] // t.lanes)
+
+
+def lrn_scratch_floats(str isa, Py_ssize_t channels, Py_ssize_t size):
+    """What lrn needs, as lrn.inc says."""
+    cdef Py_ssize_t L = table_of(isa).lanes
+    return CY_LRN_PIXELS * (-(-channels // L) + 2 * -(-size // L)) * L
+
+
+def lrn(str isa, const float[::1] x, float[::1] y, float[::1] scratch, c_strides, Py_ssize_t channels, Py_ssize_t n_pixels, options):
+    """Normalise n_pixels; c_strides is (of x, of y), options (size, alpha, beta, k)."""
+    cdef float alpha_beta_k[3]
+    cdef Py_ssize_t size
+    size, alpha_beta_k[0], alpha_beta_k[1], alpha_beta_k[2] = options
+    table_of(isa).lrn(reading(x), writing(y), c_strides[0], c_strides[1], channels, n_pixels, size, alpha_beta_k, writing(scratch))
+
+
+def softmax(str isa, const float[::1] x, float[::1] y, Py_ssize_t n, Py_ssize_t stride, Py_ssize_t columns, bint logarithm):
+    """Softmax along n elements for neighbouring columns."""
+    table_of(isa).softmax(reading(x), writing(y), n, stride, columns, logarithm)
+
+
+def pool(str isa, str kind, const float[::1] x, float[::1] y, windows):
+    """One row of outputs; windows has in_row, n_rows, column, n_cols, col_step, divisor, and run = (first, end, stride)."""
+    cdef const cy_kernels *t = table_of(isa)
+    cdef const int32_t[::1] column = windows.column
+    cdef const int32_t[::1] n_cols = windows.n_cols
+    cdef const float[::1] divisor = windows.divisor
+    cdef cy_pool_args a
+    a.inp, a.out = reading(x), writing(y)
+    a.in_row, a.n_rows, a.col_step, a.n_out = windows.in_row, windows.n_rows, windows.col_step, column.shape[0]
+    a.column, a.n_cols, a.divisor = &column[0], &n_cols[0], reading(divisor)
+    a.run_first, a.run_end, a.run_stride = windows.run
+    if kind == "max":
+        t.max_pool(&a)
+    else:
+        t.avg_pool(&a)
+
+
+cdef int run_tile(cy_conv_fn kernel, tile, int n_blocks) except -1:
+    """Call one tile. `tile` has x, x_offset, weights, bias, taps = [(offset, lanes)], in_row, in_px, y, out = [offset of each block],
+    out_row, out_px, residual (laid out as y) or None, act, lo, hi, slope."""
+    cdef cy_conv_args a
+    cdef Py_ssize_t i, n_taps = len(tile.taps)
+    cdef cy_tap *taps = <cy_tap *> allocate(n_taps, sizeof(cy_tap))
+    try:
+        for i in range(n_taps):
+            taps[i].offset, taps[i].lanes = tile.taps[i]
+        a.taps, a.n_taps = taps, n_taps
+        a.inp, a.w_packed, a.bias_packed = reading(tile.x, tile.x_offset), reading(tile.weights), reading(tile.bias)
+        a.prefetch = a.w_packed
+        a.in_row, a.in_px, a.out_px, a.res_px = tile.in_row, tile.in_px, tile.out_px, tile.out_px
+        a.act, a.lo, a.hi, a.slope = tile.act, tile.lo, tile.hi, tile.slope
+        for i in range(CY_CONV_BLOCKS):
+            a.out[i], a.residual[i], a.out_row[i], a.res_row[i] = NULL, NULL, tile.out_row, tile.out_row
+        for i in range(n_blocks):
+            a.out[i] = writing(tile.y, tile.out[i])
+            if tile.residual is not None:
+                a.residual[i] = reading(tile.residual, tile.out[i])
+        kernel(&a)
+    finally:
+        free(taps)
+    return 0
+
+
+def conv(str isa, int blocks, int rows, int pixels, tile):
+    """One register tile of a dense product; ValueError when the table has none of this size."""
+    cdef const cy_kernels *t = table_of(isa)
+    cdef cy_conv_fn kernel = NULL
+    if 1 <= blocks <= CY_CONV_BLOCKS and 1 <= rows <= CY_CONV_ROWS and 1 <= pixels <= CY_CONV_PIXELS:
+        kernel = t.conv[blocks - 1][rows - 1][pixels - 1]
+    if kernel == NULL:
+        raise ValueError(f"no tile of {blocks} blocks x {rows} rows x {pixels} pixels")
+    run_tile(kernel, tile, blocks)
+
+
+def lanewise(str isa, int pixels, tile):
+    """One lane-wise tile; ValueError when the table has none of this size."""
+    cdef const cy_kernels *t = table_of(isa)
+    cdef cy_conv_fn kernel = t.lanewise[pixels - 1] if 1 <= pixels <= CY_CONV_PIXELS else NULL
+    if kernel == NULL:
+        raise ValueError(f"no lane-wise tile of {pixels} pixels")
+    run_tile(kernel, tile, 1)

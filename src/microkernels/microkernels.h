@@ -1,0 +1,121 @@
+/* The contract between micro-kernels and drivers: one table of functions and tile sizes per instruction set.
+ *
+ * Layer: micro-kernels. Included by the isa_*.c files, which fill a table, and by drivers/cpu.pyx, which picks one.
+ * A micro-kernel works on registers, lanes and tails. It does not allocate, start threads, or know a network.
+ * Each .inc file states the equation of its functions; the duties of every caller are:
+ *   - pointers tagged IN are only read, OUT only written, INOUT both; they need no alignment and do not overlap
+ *     unless the function says so;
+ *   - a blocked tensor holds LANES channels next to each other for each pixel (nchw16c, nchw8c or nchw4c);
+ *   - strides are counted in floats.
+ */
+#ifndef CYCONV_MICROKERNELS_H
+#define CYCONV_MICROKERNELS_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+enum { CY_CONV_BLOCKS = 3, CY_CONV_ROWS = 2, CY_CONV_PIXELS = 14 }; /* largest register tile of any instruction set */
+
+/* Activations that a product applies in its store. */
+enum { CY_ACT_NONE = 0, CY_ACT_CLAMP = 1, CY_ACT_LEAKY = 2 };
+
+/* One tap of a convolution: where its input starts relative to the tile, and how many neighbouring floats it reads. */
+typedef struct {
+  ptrdiff_t offset;
+  ptrdiff_t lanes;
+} cy_tap;
+
+/* Arguments of conv and lanewise tiles; equations in conv.inc and lanewise.inc. */
+typedef struct {
+  const float *in;          /* IN  first pixel of the tile, tap offset 0 */
+  const float *w_packed;    /* IN  one slice per (tap, lane) pair, in order */
+  const float *bias_packed; /* IN  blocks·LANES */
+  const float *prefetch;    /* weights that will be needed next, walked at the pace of w_packed; never dereferenced */
+  const cy_tap *taps;       /* IN  n_taps */
+  ptrdiff_t n_taps;
+  ptrdiff_t in_row, in_px;            /* between the rows and pixels of the tile, in the input */
+  float *out[CY_CONV_BLOCKS];         /* OUT first pixel of each block */
+  ptrdiff_t out_row[CY_CONV_BLOCKS];  /* between rows, for each block */
+  ptrdiff_t out_px;                   /* between pixels */
+  const float *residual[CY_CONV_BLOCKS]; /* IN  added before the activation, or NULL */
+  ptrdiff_t res_row[CY_CONV_BLOCKS], res_px;
+  int act;
+  float lo, hi; /* bounds of CY_ACT_CLAMP */
+  float slope;  /* of CY_ACT_LEAKY */
+} cy_conv_args;
+
+typedef void (*cy_conv_fn)(const cy_conv_args *);
+
+/* One row of pooled outputs of one channel block; equation in pool.inc. */
+typedef struct {
+  const float *in;       /* IN  first row of the windows, column 0 */
+  ptrdiff_t in_row;      /* between the rows of a window */
+  ptrdiff_t n_rows;      /* rows of the windows that lie inside the image */
+  const int32_t *column; /* IN  n_out: first column of each window that lies inside the image */
+  const int32_t *n_cols; /* IN  n_out: columns of each window that lie inside the image */
+  ptrdiff_t col_step;    /* between the columns of a window, in pixels (dilation) */
+  const float *divisor;  /* IN  n_out: what an average divides its sum by */
+  float *out;            /* OUT n_out·LANES */
+  ptrdiff_t n_out;
+  /* Outputs run_first <= j < run_end have windows of n_cols[run_first] columns that begin run_stride columns apart. They
+   * may be none; they are only a way to save work. */
+  ptrdiff_t run_first, run_end, run_stride;
+} cy_pool_args;
+
+/* Element-wise functions of one argument; the parameter p0 in brackets. */
+enum {
+  CY_RELU,
+  CY_RELU6,
+  CY_LEAKY_RELU, /* [slope] */
+  CY_SIGMOID,
+  CY_TANH,
+  CY_HARDSWISH,
+  CY_HARDSIGMOID,
+  CY_SILU,
+  CY_GELU,
+  CY_GELU_TANH,
+  CY_ELU, /* [alpha] */
+  CY_UNARY_COUNT
+};
+
+enum { CY_ADD, CY_MUL, CY_BINARY_COUNT };
+
+/* How the second operand of a binary function runs along a row of n floats. */
+enum { CY_EACH = 0 /* n floats */, CY_LANES = 1 /* LANES floats, again for each pixel */, CY_ONE = 2 /* one float */ };
+
+enum { CY_LRN_PIXELS = 8 }; /* pixels that lrn works on at a time; its scratch grows with them, see lrn.inc */
+
+typedef struct {
+  const char *isa; /* "baseline", "avx2" or "avx512" */
+  int lanes;       /* floats in a vector, channels in a block */
+
+  /* Tiles of 1..3 blocks, 1..2 rows, 1..max pixels; [blocks-1][rows-1][pixels-1], NULL beyond the largest. */
+  int conv_pixels[CY_CONV_BLOCKS][CY_CONV_ROWS];
+  cy_conv_fn conv[CY_CONV_BLOCKS][CY_CONV_ROWS][CY_CONV_PIXELS];
+  /* Tiles of one block, one row, 1..lanewise_pixels pixels; [pixels-1]. */
+  int lanewise_pixels;
+  cy_conv_fn lanewise[CY_CONV_PIXELS];
+
+  void (*max_pool)(const cy_pool_args *);
+  void (*avg_pool)(const cy_pool_args *);
+
+  void (*unary)(int function, const float *x, float *y, ptrdiff_t n, float p0);
+  void (*binary)(int function, const float *a, const float *b, float *y, ptrdiff_t n, int b_runs);
+  void (*scale_shift)(const float *x, const float *scale, const float *shift, float *y, ptrdiff_t n_pixels);
+  void (*prelu)(const float *x, const float *slope, float *y, ptrdiff_t n_pixels);
+  void (*lrn)(const float *x, float *y, ptrdiff_t c_stride_x, ptrdiff_t c_stride_y, ptrdiff_t channels, ptrdiff_t n_pixels,
+              ptrdiff_t size, const float alpha_beta_k[3], float *scratch);
+  void (*softmax)(const float *x, float *y, ptrdiff_t n, ptrdiff_t stride, ptrdiff_t columns, int logarithm);
+
+  /* n_steps·fma_per_step independent multiply-adds of whole vectors; the sum keeps them from being removed. */
+  float (*fma_peak)(ptrdiff_t n_steps);
+  int fma_per_step;
+} cy_kernels;
+
+extern const cy_kernels cy_kernels__baseline;
+#if defined(__x86_64__)
+extern const cy_kernels cy_kernels__avx2;
+extern const cy_kernels cy_kernels__avx512;
+#endif
+
+#endif

@@ -1,0 +1,197 @@
+"""A compiled plan: a flat list of steps over an arena. Running is a loop without Python, allocation or choice.
+
+Layer: plan. graph/compile builds a Program; cyconv.graph.plan gives it its public face.
+One parallel region serves the whole run: each thread of the team walks through all steps, takes its share of each, and waits for
+the others behind it. A Program is immutable; each call leases an arena of its own, so any number of threads may call it at once.
+"""
+
+from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
+from cython.parallel cimport parallel
+from libc.stdint cimport int64_t, uint32_t, uintptr_t
+from libc.stdlib cimport calloc, free
+from libc.string cimport memset
+from posix.stdlib cimport posix_memalign
+
+from cyconv._kernels.cpu import team_size
+from cyconv._kernels.step cimport Step, run_t, step_fn
+
+cdef extern from "omp.h" nogil:
+    int omp_get_thread_num()
+    int omp_get_num_threads()
+
+cdef extern from "parallel.h" nogil:
+    void cy_barrier()
+    uint32_t cy_flush_denormals()
+    void cy_restore_denormals(uint32_t mode)
+    int64_t cy_nanoseconds()
+
+cdef extern from "interrupt.h" nogil:
+    int cy_signals_pending()
+    int cy_raise_pending() except -1
+
+cdef extern from "huge_pages.h" nogil:
+    void cy_advise_huge_pages(void *p, size_t size)
+
+cdef enum:
+    MAX_BASES = 64
+    COUNTER_PITCH = 8                    # counters stand on cache lines of their own
+    SIGNAL_INTERVAL = 50_000_000         # nanoseconds between looks at pending signals
+
+cdef Py_ssize_t HUGE_PAGE = 2 << 20
+
+
+cdef class Memory:
+    """`size` bytes at a cache-line boundary, on huge pages when there are many; not initialised. Supports the buffer protocol's needs by address."""
+
+    cdef char *data
+    cdef readonly Py_ssize_t size
+
+    def __cinit__(self, Py_ssize_t size):
+        cdef void *p = NULL
+        cdef size_t alignment = HUGE_PAGE if size >= HUGE_PAGE else 64
+        if size < 0 or posix_memalign(&p, alignment, size if size > 0 else 1) != 0:
+            raise MemoryError(f"no memory for {size} bytes")
+        self.data = <char *> p
+        self.size = size
+        if size >= HUGE_PAGE:
+            cy_advise_huge_pages(p, size)
+
+    def __dealloc__(self):
+        free(self.data)
+
+
+cdef class Lease:
+    """What one call needs for itself: an arena and a work counter per step."""
+
+    cdef Memory arena
+    cdef ptrdiff_t *counters
+
+    def __cinit__(self, Py_ssize_t arena_bytes, Py_ssize_t n_steps):
+        self.arena = Memory(arena_bytes)
+        self.counters = <ptrdiff_t *> calloc(max(n_steps, 1) * COUNTER_PITCH, sizeof(ptrdiff_t))
+        if self.counters == NULL:
+            raise MemoryError(f"no memory for the counters of {n_steps} steps")
+
+    def __dealloc__(self):
+        free(self.counters)
+
+
+cdef struct entry_t:
+    step_fn fn
+    void *params
+
+
+# One call: the same for all threads of the team.
+cdef struct job_t:
+    entry_t *steps
+    Py_ssize_t n_steps
+    char **bases
+    ptrdiff_t *counters
+    int64_t *times               # n_steps + 1 clock readings, or NULL
+    Py_ssize_t stopped_after     # the step after which all threads leave, because a signal is pending
+
+
+cdef void walk(job_t *job, int thread, int n_threads) noexcept nogil:
+    """All steps, one thread's share of each."""
+    cdef run_t run
+    cdef Py_ssize_t k
+    cdef int64_t now, looked = cy_nanoseconds()
+    cdef uint32_t mode = cy_flush_denormals()
+    run.bases, run.thread, run.n_threads = job.bases, thread, n_threads
+    if thread == 0 and job.times != NULL:
+        job.times[0] = looked
+    for k in range(job.n_steps):
+        run.counter = job.counters + k * COUNTER_PITCH
+        job.steps[k].fn(job.steps[k].params, &run)
+        if thread == 0:
+            now = cy_nanoseconds()
+            if now - looked > SIGNAL_INTERVAL:
+                looked = now
+                if cy_signals_pending():
+                    job.stopped_after = k
+        if n_threads > 1:
+            cy_barrier()
+        if thread == 0 and job.times != NULL:
+            job.times[k + 1] = cy_nanoseconds()
+        if job.stopped_after == k:
+            break
+    cy_restore_denormals(mode)
+
+
+cdef class Program:
+    """Steps, the constants they read, and how large an arena they need.
+
+    Base 0 is the arena, base 1 the constants, then come the arrays given to `run` in order.
+    """
+
+    cdef list step_objects
+    cdef entry_t *steps
+    cdef Py_ssize_t n_steps
+    cdef readonly Py_ssize_t arena_bytes
+    cdef readonly Memory constants
+    cdef list free_leases
+
+    def __cinit__(self, list steps, Py_ssize_t arena_bytes, Memory constants):
+        cdef Py_ssize_t k
+        cdef Step step
+        self.step_objects = list(steps)
+        self.n_steps = len(steps)
+        self.arena_bytes = arena_bytes
+        self.constants = constants
+        self.free_leases = []
+        self.steps = <entry_t *> calloc(max(self.n_steps, 1), sizeof(entry_t))
+        if self.steps == NULL:
+            raise MemoryError(f"no memory for {self.n_steps} steps")
+        for k in range(self.n_steps):
+            step = self.step_objects[k]
+            self.steps[k].fn, self.steps[k].params = step.fn, step.params
+
+    def __dealloc__(self):
+        free(self.steps)
+
+    def run(self, list arrays, Py_ssize_t n_written, int num_threads, int64_t[::1] times=None):
+        """Run on `arrays`, of which the last `n_written` are outputs; `times` takes n_steps + 1 clock readings in nanoseconds."""
+        cdef Py_buffer views[MAX_BASES]
+        cdef char *bases[MAX_BASES]
+        cdef Lease lease
+        cdef job_t job
+        cdef Py_ssize_t i, n = len(arrays), held = 0
+        cdef int threads = team_size(num_threads)
+        if n > MAX_BASES - 2:
+            raise ValueError(f"a plan takes at most {MAX_BASES - 2} arrays, got {n}")
+        if times is not None and times.shape[0] != self.n_steps + 1:
+            raise ValueError(f"times must hold {self.n_steps + 1} readings, got {times.shape[0]}")
+        try:
+            lease = self.free_leases.pop()
+        except IndexError:
+            lease = Lease(self.arena_bytes, self.n_steps)
+        try:
+            for i in range(n):
+                PyObject_GetBuffer(arrays[i], &views[i], PyBUF_WRITABLE if i >= n - n_written else PyBUF_SIMPLE)
+                held = i + 1
+                bases[i + 2] = <char *> views[i].buf
+            bases[0], bases[1] = lease.arena.data, self.constants.data
+            memset(lease.counters, 0, max(self.n_steps, 1) * COUNTER_PITCH * sizeof(ptrdiff_t))
+            job.steps, job.n_steps, job.bases, job.counters = self.steps, self.n_steps, bases, lease.counters
+            job.stopped_after = -1
+            job.times = &times[0] if times is not None else NULL
+            self.work(&job, threads)
+        finally:
+            for i in range(held):
+                PyBuffer_Release(&views[i])
+            self.free_leases.append(lease)
+
+    cdef int work(self, job_t *job, int threads) except -1:
+        if threads <= 1:
+            with nogil:
+                walk(job, 0, 1)
+        else:
+            # Threads share nothing but the counters of the steps; what is independent within a step, its driver says.
+            with nogil, parallel(num_threads=threads):
+                walk(job, omp_get_thread_num(), omp_get_num_threads())
+        if job.stopped_after >= 0:
+            cy_raise_pending()
+        return 0
+
+    def __len__(self):
+        return self.n_steps

@@ -1,0 +1,1 @@
+"""Tests of the functions on arrays, against PyTorch."""

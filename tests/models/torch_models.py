@@ -1,0 +1,217 @@
+"""The networks of cyconv.models written in PyTorch, as second opinions: the same state_dict keys, defined independently.
+
+AlexNet and GoogLeNetBN carry the key names of torchvision, whose CPU build cannot be had everywhere; TORCHVISION_KEYS holds a
+digest of the names and shapes in torchvision 0.28.0, so a slip in the names here is found too.
+"""
+
+import hashlib
+
+import numpy as np
+import torch
+from torch import nn
+
+# SHA-256 over the lines "name shape" of state_dict(), computed with torchvision 0.28.0.
+TORCHVISION_KEYS = {
+    "alexnet": "",
+    "googlenet_bn": "",
+    "googlenet_bn without aux": "",
+}
+
+
+def keys_digest(state) -> str:
+    lines = [f"{name} {tuple(int(d) for d in value.shape)}" for name, value in state.items()]
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
+
+
+class Named(nn.Sequential):
+    """A sequence whose layers have names."""
+
+    def __init__(self, **layers):
+        super().__init__()
+        for name, layer in layers.items():
+            self.add_module(name, layer)
+
+
+def lenet(num_classes=10):
+    return Named(
+        conv1=nn.Conv2d(1, 6, 5),
+        act1=nn.Tanh(),
+        pool1=nn.AvgPool2d(2),
+        conv2=nn.Conv2d(6, 16, 5),
+        act2=nn.Tanh(),
+        pool2=nn.AvgPool2d(2),
+        flat=nn.Flatten(),
+        fc3=nn.Linear(400, 120),
+        act3=nn.Tanh(),
+        fc4=nn.Linear(120, 84),
+        act4=nn.Tanh(),
+        fc5=nn.Linear(84, num_classes),
+    )
+
+
+def digits():
+    return Named(
+        conv1=nn.Conv2d(1, 32, 3, padding=1),
+        act1=nn.ReLU(),
+        conv2=nn.Conv2d(32, 48, 3, padding=1),
+        act2=nn.ReLU(),
+        pool2=nn.MaxPool2d(2),
+        conv3=nn.Conv2d(48, 64, 3, padding=1),
+        act3=nn.ReLU(),
+        pool3=nn.MaxPool2d(2),
+        flat=nn.Flatten(),
+        fc=nn.Linear(256, 10),
+    )
+
+
+def alexnet(num_classes=1000):
+    def conv(ci, co, kernel, **options):
+        return [nn.Conv2d(ci, co, kernel, **options), nn.ReLU()]
+
+    features = [*conv(3, 64, 11, stride=4, padding=2), nn.MaxPool2d(3, 2), *conv(64, 192, 5, padding=2), nn.MaxPool2d(3, 2)]
+    features += [*conv(192, 384, 3, padding=1), *conv(384, 256, 3, padding=1), *conv(256, 256, 3, padding=1), nn.MaxPool2d(3, 2)]
+    classifier = [nn.Dropout(), nn.Linear(9216, 4096), nn.ReLU(), nn.Dropout(), nn.Linear(4096, 4096), nn.ReLU()]
+    return Named(
+        features=nn.Sequential(*features),
+        avgpool=nn.AdaptiveAvgPool2d(6),
+        flat=nn.Flatten(),
+        classifier=nn.Sequential(*classifier, nn.Linear(4096, num_classes)),
+    )
+
+
+class PaperLRN(nn.Module):
+    """AlexNet's normalisation, as the formula in its paper stands: x / (k + α·Σ x²)^β over n = 5 neighbouring maps."""
+
+    def forward(self, x):
+        squares = nn.functional.pad(x * x, (0, 0, 0, 0, 2, 2))
+        total = sum(squares[:, i : i + x.shape[1]] for i in range(5))
+        return x / (2 + 1e-4 * total) ** 0.75
+
+
+class TwoTowerConv(nn.Module):
+    """A convolution whose two towers are computed apart, each on its own half of the maps."""
+
+    def __init__(self, ci, co, kernel, padding):
+        super().__init__()
+        self.weight = nn.Parameter(torch.empty(co, ci // 2, kernel, kernel))
+        self.bias = nn.Parameter(torch.empty(co))
+        self.padding = padding
+
+    def forward(self, x):
+        towers = zip(x.chunk(2, 1), self.weight.chunk(2), self.bias.chunk(2), strict=True)
+        return torch.cat([nn.functional.conv2d(half, w, b, padding=self.padding) for half, w, b in towers], 1)
+
+
+def alexnet_two_tower(num_classes=1000, padding=2):
+    return Named(
+        conv1=nn.Conv2d(3, 96, 11, stride=4, padding=padding),
+        act1=nn.ReLU(),
+        norm1=PaperLRN(),
+        pool1=nn.MaxPool2d(3, 2),
+        conv2=TwoTowerConv(96, 256, 5, 2),
+        act2=nn.ReLU(),
+        norm2=PaperLRN(),
+        pool2=nn.MaxPool2d(3, 2),
+        conv3=nn.Conv2d(256, 384, 3, padding=1),
+        act3=nn.ReLU(),
+        conv4=TwoTowerConv(384, 384, 3, 1),
+        act4=nn.ReLU(),
+        conv5=TwoTowerConv(384, 256, 3, 1),
+        act5=nn.ReLU(),
+        pool5=nn.MaxPool2d(3, 2),
+        flat=nn.Flatten(),
+        fc6=nn.Linear(9216, 4096),
+        act6=nn.ReLU(),
+        fc7=nn.Linear(4096, 4096),
+        act7=nn.ReLU(),
+        fc8=nn.Linear(4096, num_classes),
+    )
+
+
+def conv_block(batch_norm, ci, co, kernel, **options):
+    conv = nn.Conv2d(ci, co, kernel, bias=not batch_norm, **options)
+    return Named(conv=conv, bn=nn.BatchNorm2d(co, eps=1e-3), relu=nn.ReLU()) if batch_norm else Named(conv=conv, relu=nn.ReLU())
+
+
+class Inception(nn.Module):
+    def __init__(self, bn, ci, w1, r3, w3, r5, w5, proj):
+        super().__init__()
+        kernel5 = 3 if bn else 5  # torchvision keeps the 3×3 of the network that it was ported from
+        self.branch1 = conv_block(bn, ci, w1, 1)
+        self.branch2 = nn.Sequential(conv_block(bn, ci, r3, 1), conv_block(bn, r3, w3, 3, padding=1))
+        self.branch3 = nn.Sequential(conv_block(bn, ci, r5, 1), conv_block(bn, r5, w5, kernel5, padding="same"))
+        self.branch4 = nn.Sequential(nn.MaxPool2d(3, 1, 1), conv_block(bn, ci, proj, 1))
+
+    def forward(self, x):
+        return torch.cat([branch(x) for branch in self.children()], 1)
+
+
+def aux(ci, num_classes):
+    return Named(
+        avgpool=nn.AdaptiveAvgPool2d(4),
+        conv=conv_block(True, ci, 128, 1),
+        flat=nn.Flatten(),
+        fc1=nn.Linear(2048, 1024),
+        relu=nn.ReLU(),
+        fc2=nn.Linear(1024, num_classes),
+    )
+
+
+class GoogLeNet(nn.Module):
+    """With ``bn`` torchvision's network, without it the lecture's."""
+
+    def __init__(self, bn, num_classes=1000, aux_logits=False, lrn=False, transform_input=False):
+        super().__init__()
+        self.transform_input = transform_input
+        layers = {
+            "conv1": conv_block(bn, 3, 64, 7, stride=2, padding=3),
+            "maxpool1": nn.MaxPool2d(3, 2, ceil_mode=True),
+            "norm1": nn.LocalResponseNorm(5, 1e-4, 0.75, 1.0) if lrn else nn.Identity(),
+            "conv2": conv_block(bn, 64, 64, 1),
+            "conv3": conv_block(bn, 64, 192, 3, padding=1),
+            "norm2": nn.LocalResponseNorm(5, 1e-4, 0.75, 1.0) if lrn else nn.Identity(),
+            "maxpool2": nn.MaxPool2d(3, 2, ceil_mode=True),
+            "inception3a": Inception(bn, 192, 64, 96, 128, 16, 32, 32),
+            "inception3b": Inception(bn, 256, 128, 128, 192, 32, 96, 64),
+            "maxpool3": nn.MaxPool2d(3, 2, ceil_mode=True),
+            "inception4a": Inception(bn, 480, 192, 96, 208, 16, 48, 64),
+            "inception4b": Inception(bn, 512, 160, 112, 224, 24, 64, 64),
+            "inception4c": Inception(bn, 512, 128, 128, 256, 24, 64, 64),
+            "inception4d": Inception(bn, 512, 112, 144, 288, 32, 64, 64),
+            "inception4e": Inception(bn, 528, 256, 160, 320, 32, 128, 128),
+            "maxpool4": nn.MaxPool2d(2 if bn else 3, 2, ceil_mode=True),
+            "inception5a": Inception(bn, 832, 256, 160, 320, 32, 128, 128),
+            "inception5b": Inception(bn, 832, 384, 192, 384, 48, 128, 128),
+        }
+        for name, layer in layers.items():
+            self.add_module(name, layer)
+        self.trunk = list(layers)
+        if aux_logits:
+            self.aux1 = aux(512, num_classes)
+            self.aux2 = aux(528, num_classes)
+        self.fc = nn.Linear(1024, num_classes)
+
+    def forward(self, x):
+        if self.transform_input:
+            means, deviations = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
+            x = torch.stack([x[:, c] * (deviations[c] / 0.5) + (means[c] - 0.5) / 0.5 for c in range(3)], 1)
+        for name in self.trunk:
+            x = getattr(self, name)(x)
+        return self.fc(x.mean((2, 3)))
+
+
+def random_state(model: nn.Module, seed: int) -> dict[str, np.ndarray]:
+    """Weights for a torch model with which signals keep their size from layer to layer (He), and every number is used."""
+    rng = np.random.default_rng(seed)
+    state = {}
+    for name, value in model.state_dict().items():
+        shape, last = tuple(value.shape), name.rpartition(".")[2]
+        if last == "num_batches_tracked":
+            state[name] = np.array(seed)
+        elif last == "running_var" or (last == "weight" and value.ndim == 1):
+            state[name] = rng.uniform(0.7, 1.4, shape).astype(np.float32)
+        elif last == "weight":
+            state[name] = rng.standard_normal(shape, np.float32) * np.float32((2 / value[0].numel()) ** 0.5)
+        else:
+            state[name] = rng.standard_normal(shape, np.float32) * np.float32(0.1)
+    return state

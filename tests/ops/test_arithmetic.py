@@ -1,0 +1,70 @@
+"""linear, add and mul against PyTorch."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from cyconv.ops import OPS
+
+from .helpers import EPS, SPECIAL, assert_same, assert_within, both_or_neither, refuses, run, tensor
+
+
+@pytest.mark.parametrize("batch", [(), (1,), (5,), (2, 3), (0,), (2, 0, 3)])
+@pytest.mark.parametrize(("m", "k"), [(1, 1), (4, 7), (10, 300), (3, 0), (0, 3)])
+@pytest.mark.parametrize("with_bias", [False, True])
+def test_linear_agrees_with_pytorch(batch, m, k, with_bias):
+    rng = np.random.default_rng(18)
+    inputs = [rng.standard_normal((*batch, k)), rng.standard_normal((m, k))] + [rng.standard_normal(m)] * with_bias
+    got = run("linear", inputs, {})[0]
+    bound = 2 * (k + 1) * EPS * OPS["linear"].reference([np.abs(a) for a in inputs], {})[0]
+    assert_within(got, F.linear(*map(tensor, inputs)), bound)
+
+
+def test_linear_multiply_adds_are_products():
+    shapes = [(2, 3, 5), (7, 5), (7,)]
+    assert OPS["linear"].macs(shapes, OPS["linear"].infer(shapes, {}), {}) == 2 * 3 * 7 * 5
+
+
+@pytest.mark.parametrize(
+    ("shapes", "match"),
+    [
+        ([(2, 3), (4, 5)], r"input of size \[2, 3\] needs 5 as its last dimension, given weight of size \[4, 5\]"),
+        ([(), (4, 5)], "needs 5 as its last dimension"),
+        ([(2, 5), (5,)], r"expected 2D weight \[M, K\]"),
+        ([(2, 5), (4, 5), (5,)], "expected bias to be 1-dimensional with 4 elements"),
+        ([(2, 5), (4, 5), (1, 4)], "expected bias to be 1-dimensional"),
+        ([(2, 5)], "linear expects 2 or 3 inputs, got 1"),
+        ([(2**22, 1), (2**23, 1)], "would take"),
+    ],
+)
+def test_linear_refusals(shapes, match):
+    refuses("linear", shapes, {}, match)
+
+
+def check_broadcasting(name: str, a: np.ndarray, b: np.ndarray) -> bool:
+    """Equal to PyTorch; False when both refuse."""
+    found = both_or_neither(lambda: getattr(torch, name)(tensor(a), tensor(b)), lambda: run(name, [a, b], {})[0])
+    if found is not None:
+        assert_same(found[1], found[0], (a.shape, b.shape))
+    return found is not None
+
+
+@pytest.mark.parametrize("name", ["add", "mul"])
+def test_broadcasting_agrees_with_pytorch(name):
+    rng, computed = np.random.default_rng(19), 0
+    for _ in range(300):
+        a, b = (np.asarray(rng.standard_normal(tuple(rng.choice([0, 1, 1, 3, 3, 3], rng.integers(0, 4))))) for _ in range(2))
+        computed += check_broadcasting(name, a, b)
+    assert 100 < computed < 300
+    assert check_broadcasting(name, np.array(SPECIAL)[:, None], np.array(SPECIAL))
+    # Sizes that come to be 2 and 3 never match.
+    refuses(name, [(2, 3), (2, 2)], {}, r"The size of array a \(3\) must match the size of array b \(2\) at non-singleton dimension 1")
+
+
+@pytest.mark.parametrize("name", ["add", "mul"])
+def test_limits(name):
+    refuses(name, [(2**24, 1), (1, 2**24)], {}, "would take")
+    refuses(name, [(1,)], {}, f"{name} expects 2 inputs, got 1")
