@@ -13,6 +13,7 @@ import numpy as np
 tiny = np.float32(1e-40)
 import cyconv  # noqa: E402
 import cyconv.functional as F  # noqa: E402
+from cyconv._kernels import cpu  # noqa: E402
 
 
 def convolve(x: np.ndarray, weight: np.ndarray) -> np.ndarray:
@@ -35,12 +36,17 @@ def main() -> None:
         y = F.conv2d(x.astype(np.float32), weight.astype(np.float32))
         if not np.array_equal(y, convolve(x, weight)):
             sys.exit(f"conv2d of {x.shape} with {weight.shape} is not exact")
-    print(f"Python {platform.python_version():<12} numpy {np.__version__}, conv2d exact", end="")
-    if "CYCONV_ISA" not in os.environ and platform.machine() == "x86_64":
-        for isa in ("baseline", "avx2"):
-            subprocess.run([sys.executable, __file__], env={**os.environ, "CYCONV_ISA": isa}, check=True, stdout=subprocess.DEVNULL)
-        print(", also with CYCONV_ISA=baseline and avx2", end="")
-    print()
+    if "CYCONV_ISA" in os.environ:
+        print(cpu.isa())
+        return
+    isas = cpu.runnable_isas()
+    for isa in [*isas, "unknown"]:
+        environment = {**os.environ, "CYCONV_ISA": isa}
+        result = subprocess.run([sys.executable, __file__], env=environment, check=False, capture_output=True, text=True)
+        refused = isa == "unknown" and "CYCONV_ISA must be one of" in result.stderr
+        if result.stdout.strip() != isa and not refused:
+            sys.exit(f"CYCONV_ISA={isa} gave {result.stdout}{result.stderr}")
+    print(f"Python {platform.python_version():<12} numpy {np.__version__}, conv2d exact on {', '.join(isas)}")
 
 
 if __name__ == "__main__":

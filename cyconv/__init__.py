@@ -1,0 +1,58 @@
+"""cyconv: whole convolutional networks on a CPU.
+
+    import cyconv
+    net = cyconv.models.googlenet_bn()
+    net.load_state_dict(cyconv.io.load_weights("googlenet.npz"))
+    plan = cyconv.compile(net, (1, 3, 224, 224))
+    y = plan(x)
+
+``nn`` (layers), ``functional`` (functions on arrays), ``models``, ``io`` (weights), ``summary``, ``signal`` (true convolution) and ``lecture``
+(the arithmetic of the lecture that the project follows) are loaded when they are first used.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING
+
+from cyconv._kernels.cpu import isa
+
+if TYPE_CHECKING:
+    from cyconv import functional, io, lecture, models, nn, signal
+    from cyconv.graph import Plan, get_num_threads, set_num_threads
+    from cyconv.nn import compile
+    from cyconv.summary import summary
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "Plan": "cyconv.graph",
+    "compile": "cyconv.nn",
+    "functional": "",
+    "get_num_threads": "cyconv.graph",
+    "io": "",
+    "lecture": "",
+    "models": "",
+    "nn": "",
+    "set_num_threads": "cyconv.graph",
+    "signal": "",
+    "summary": "cyconv.summary",
+}
+
+__all__ = [
+    "Plan", "__version__", "compile", "functional", "get_num_threads", "io", "isa", "lecture", "models", "nn", "set_num_threads",
+    "signal", "summary",
+]  # fmt: skip
+
+
+def __getattr__(name: str):
+    home = _HOMES.get(name)
+    if home is None:
+        raise AttributeError(f"module 'cyconv' has no attribute {name!r}")
+    value = getattr(importlib.import_module(home), name) if home else importlib.import_module(f"cyconv.{name}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return __all__

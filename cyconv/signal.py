@@ -12,6 +12,7 @@ from numbers import Real
 import numpy as np
 
 from cyconv.functional import conv2d
+from cyconv.graph.arrays import as_float32
 
 MODES = ("full", "same", "valid")
 
@@ -112,10 +113,7 @@ def _convolve(image: np.ndarray, kernel: np.ndarray, mode: str) -> np.ndarray:
 
 def _check_array(x, name: str, ndim: int) -> None:
     """Raise unless ``x`` is a float32 array with ``ndim`` dimensions and at least one element."""
-    if not isinstance(x, np.ndarray):
-        raise TypeError(f"{name}: expected a NumPy array, got {type(x).__name__}; convert it with np.asarray(x, dtype=np.float32)")
-    if x.dtype != np.float32:
-        raise TypeError(f"{name}: expected dtype float32, got {x.dtype}; convert it with .astype(np.float32)")
+    as_float32(x, name)
     if x.ndim != ndim or x.size == 0:
         raise ValueError(f"{name}: expected a {ndim}-D array that is not empty, got shape {list(x.shape)}")
 

@@ -1,14 +1,14 @@
+# Operands are cyconv.graph.layout.Operand, which lies above this layer.
 from collections.abc import Sequence
-from typing import Literal
+from typing import Any, Literal
 
 from cyconv._kernels.step import Step
-from cyconv._kernels.step import Operand
 
 class Pool(Step):
     def __init__(
         self,
-        x: Operand,
-        y: Operand,
+        x: Any,
+        y: Any,
         kind: Literal["max", "avg"],
         row_start: Sequence[int],
         n_rows: Sequence[int],
@@ -22,9 +22,9 @@ class Pool(Step):
 class MaxPoolIndices(Step):
     def __init__(
         self,
-        x: Operand,
-        y: Operand,
-        indices: Operand,
+        x: Any,
+        y: Any,
+        indices: Any,
         row_start: Sequence[int],
         n_rows: Sequence[int],
         column: Sequence[int],

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from numbers import Real
+
 import numpy as np
 
 from cyconv.functional.common import record
@@ -32,7 +34,6 @@ def linear(input: np.ndarray, weight: np.ndarray, bias: np.ndarray | None = None
     return record("linear", [input, weight, bias])
 
 
-@traceable("input", "other")
 def add(input: np.ndarray, other: np.ndarray | float, *, alpha: float = 1) -> np.ndarray:
     """``input + alpha · other``, element by element, with NumPy's broadcasting.
 
@@ -53,11 +54,9 @@ def add(input: np.ndarray, other: np.ndarray | float, *, alpha: float = 1) -> np
     ValueError
         When the shapes do not broadcast.
     """
-    scaled = other if alpha == 1 else record("mul", [other, np.float32(alpha)])
-    return record("add", [input, scaled])
+    return _add(_operand(input), _operand(other) if alpha == 1 else mul(other, alpha))
 
 
-@traceable("input", "other")
 def mul(input: np.ndarray, other: np.ndarray | float) -> np.ndarray:
     """``input · other``, element by element, with NumPy's broadcasting.
 
@@ -77,4 +76,19 @@ def mul(input: np.ndarray, other: np.ndarray | float) -> np.ndarray:
     ValueError
         When the shapes do not broadcast.
     """
+    return _mul(_operand(input), _operand(other))
+
+
+@traceable("input", "other")
+def _add(input, other):
+    return record("add", [input, other])
+
+
+@traceable("input", "other")
+def _mul(input, other):
     return record("mul", [input, other])
+
+
+def _operand(x):
+    """A number as an array without dimensions, anything else as it is."""
+    return np.asarray(x, np.float32) if isinstance(x, Real) and not isinstance(x, bool) else x

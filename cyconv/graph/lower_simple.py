@@ -170,7 +170,7 @@ def lower_softmax(low: Lowering, node: Node) -> None:
     low.emit_node(node, lambda: Softmax(x.operand(), y.operand(), outer, shape[dim], inner, node.op == "log_softmax"), [x], [y])
 
 
-@lowers("dropout", "reshape")
+@lowers("reshape")
 def lower_reshape(low: Lowering, node: Node) -> None:
     """Another name for the same floats, unless blocks keep (n, c, h, w)."""
     x, out = node.inputs[0], node.outputs[0]

@@ -59,8 +59,9 @@ def remove_identities(graph: Graph) -> None:
     """Drop dropout (in inference), empty padding, reshapes to the same shape, concatenations of one; join chains of reshapes."""
     kept = []
     for node in graph.nodes:
-        if is_identity(node) and node.outputs[0] not in graph.outputs:
+        if is_identity(node):
             replace(graph, node.outputs[0], node.inputs[0])
+            graph.outputs = [node.inputs[0] if v is node.outputs[0] else v for v in graph.outputs]
             continue
         kept.append(node)
     graph.nodes = kept

@@ -102,7 +102,7 @@ class Trace:
         shapes = OPS[op].infer([v.shape for v in values], attrs)
         path = ".".join(s for s in self.scopes if s)
         dtypes = OPS[op].output_dtypes
-        outputs = [Value(s, dtypes[i] if i < len(dtypes) else FLOAT32, path or op) for i, s in enumerate(shapes)]
+        outputs = [Value(s, dtypes[i] if i < len(dtypes) else values[0].dtype, path or op) for i, s in enumerate(shapes)]
         self.graph.nodes.append(Node(op, values, outputs, dict(attrs), path))
         return [Tracer(self, v) for v in outputs]
 

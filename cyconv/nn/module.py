@@ -12,9 +12,10 @@ from typing import Any
 
 import numpy as np
 
+from cyconv.graph.arrays import as_float32
 from cyconv.graph.trace import current_trace
 from cyconv.nn.parameter import as_stored
-from cyconv.nn.plans import PlanCache, called, changes, compile_module
+from cyconv.nn.plans import PlanCache, called, changes, compile_module, input_names
 from cyconv.nn.state import IncompatibleKeys, load_state_dict
 from cyconv.shapes import check_shape
 
@@ -60,9 +61,8 @@ class Module:
                 return self.forward(*inputs, **options)
         if options or not inputs:
             raise TypeError(f"{type(self).__name__} runs on one or more arrays, given by position; got {len(inputs)} and {sorted(options)}")
-        for i, x in enumerate(inputs):
-            _check_input(x, "input" if len(inputs) == 1 else f"input{i}")
-        return self._plans.plan(self, tuple(x.shape for x in inputs))(*inputs)
+        arrays = [as_float32(x, name) for x, name in zip(inputs, input_names(len(inputs)), strict=True)]
+        return self._plans.plan(self, tuple(x.shape for x in arrays))(*arrays)
 
     # Attributes
 
@@ -393,11 +393,3 @@ def compile(module: Module, input_shape, num_threads: int | None = None):
     several = isinstance(input_shape, (list, tuple)) and any(isinstance(s, (list, tuple)) for s in input_shape)
     shapes = tuple(check_shape(shape, "input_shape") for shape in (input_shape if several else [input_shape]))
     return compile_module(module, shapes, num_threads)
-
-
-def _check_input(x, name: str) -> None:
-    """Raise TypeError unless ``x`` is an array that a plan takes."""
-    if not isinstance(x, np.ndarray):
-        raise TypeError(f"{name}: expected a NumPy array, got {type(x).__name__}; convert it with np.asarray(x, dtype=np.float32)")
-    if x.dtype != np.float32:
-        raise TypeError(f"{name}: expected dtype float32, got {x.dtype}; convert it with .astype(np.float32)")

@@ -72,9 +72,13 @@ class PlanCache:
 
 
 def compile_module(module: Module, shapes: tuple[tuple[int, ...], ...], num_threads: int | None = None):
-    """A plan of ``module`` for inputs of these shapes; the inputs are called ``input``, or ``input0``, ``input1`` and so on."""
-    names = ["input"] if len(shapes) == 1 else [f"input{i}" for i in range(len(shapes))]
-    return compile_function(module, list(shapes), names, num_threads=num_threads)
+    """A plan of ``module`` for inputs of these shapes."""
+    return compile_function(module, shapes, input_names(len(shapes)), num_threads)
+
+
+def input_names(number: int) -> list[str]:
+    """What the inputs of a module are called: ``input``, or ``input0``, ``input1`` and so on."""
+    return ["input"] if number == 1 else [f"input{i}" for i in range(number)]
 
 
 class _Call:

@@ -73,10 +73,13 @@ def lanewise_pixels():
     return kernels.lanewise_pixels
 
 
-def measure_peak(double seconds=0.02):
-    """GFLOP/s of independent multiply-adds on one thread: the best of runs that last about `seconds` together."""
+def measure_peak(double seconds=0.05):
+    """GFLOP/s of independent multiply-adds on one thread: the best of runs of about a millisecond that last `seconds` together.
+
+    Shorter runs would catch the clock's briefest peaks, which no layer of a network can hold.
+    """
     cdef int64_t start, elapsed, total = 0, limit = <int64_t> (seconds * 1e9)
-    cdef ptrdiff_t steps = 20000
+    cdef ptrdiff_t steps = 500000
     cdef double best = 0.0, flops
     cdef volatile float sink
     while total < limit:

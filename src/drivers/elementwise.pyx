@@ -95,7 +95,8 @@ cdef int walk(rows_params *p, bint two) except -1:
     """Join what can be joined, then cut into items. `two`: whether there is an operand b."""
     cdef bint constant = not two or p.b_runs != CY_EACH
     if (p.x.n, p.x.c, p.x.h, p.x.w, p.x.lanes) != (p.y.n, p.y.c, p.y.h, p.y.w, p.y.lanes):
-        raise ValueError(f"({p.x.n}, {p.x.c}, {p.x.h}, {p.x.w}) in blocks of {p.x.lanes} into ({p.y.n}, {p.y.c}, {p.y.h}, {p.y.w}) of {p.y.lanes}")
+        raise ValueError(f"({p.x.n}, {p.x.c}, {p.x.h}, {p.x.w}) in blocks of {p.x.lanes} channels into "
+                         f"({p.y.n}, {p.y.c}, {p.y.h}, {p.y.w}) in blocks of {p.y.lanes}")
     p.images, p.planes, p.rows, p.floats = p.y.n, blocks(&p.y), p.y.h, p.y.w * p.y.lanes
     if joins(p.rows, p.floats, p.x.h_stride, p.y.h_stride, p.b.h_stride, 0, constant):
         p.floats, p.rows = p.floats * p.rows, 1

@@ -15,7 +15,7 @@ cdef enum:
 
 def lrn_scratch_floats(Py_ssize_t channels, Py_ssize_t lanes, Py_ssize_t size):
     """Floats of scratch that one thread of an Lrn step needs."""
-    return CY_LRN_PIXELS * (-(-channels // lanes) + 2 * -(-size // lanes)) * lanes
+    return CY_LRN_PIXELS * ((channels + lanes - 1) // lanes + 2 * ((size + lanes - 1) // lanes)) * lanes
 
 
 cdef struct lrn_params:

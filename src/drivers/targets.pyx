@@ -66,7 +66,7 @@ def prelu(str isa, const float[::1] x, const float[::1] slope, float[::1] y):
 def lrn_scratch_floats(str isa, Py_ssize_t channels, Py_ssize_t size):
     """What lrn needs, as lrn.inc says."""
     cdef Py_ssize_t L = table_of(isa).lanes
-    return CY_LRN_PIXELS * (-(-channels // L) + 2 * -(-size // L)) * L
+    return CY_LRN_PIXELS * ((channels + L - 1) // L + 2 * ((size + L - 1) // L)) * L
 
 
 def lrn(str isa, const float[::1] x, float[::1] y, float[::1] scratch, c_strides, Py_ssize_t channels, Py_ssize_t n_pixels, options):

@@ -120,7 +120,9 @@ def test_padding_modes_in_one_dimension(mode, padding):
     assert_same(F.conv1d(*inputs, padding_mode=mode, padding=padding), layer(single(inputs[0])))
 
 
-@pytest.mark.parametrize(("mode", "numpy_mode"), [("zeros", "constant"), ("reflect", "reflect"), ("replicate", "edge"), ("circular", "wrap")])
+@pytest.mark.parametrize(
+    ("mode", "numpy_mode"), [("zeros", "constant"), ("reflect", "reflect"), ("replicate", "edge"), ("circular", "wrap")]
+)
 def test_asymmetric_padding(mode, numpy_mode):
     x, weight, bias = arrays(small_integers, (2, 3, 6, 5), (4, 3, 3, 3), True)
     padded = np.pad(x, ((0, 0), (0, 0), (2, 0), (1, 3)), numpy_mode)

@@ -12,9 +12,9 @@ from torch import nn
 
 # SHA-256 over the lines "name shape" of state_dict(), computed with torchvision 0.28.0.
 TORCHVISION_KEYS = {
-    "alexnet": "",
-    "googlenet_bn": "",
-    "googlenet_bn without aux": "",
+    "alexnet": "9c198ebdae1863e4ec78a1c045e362fca5950285bfb6ae81c4f5627e216cbcbb",
+    "googlenet_bn": "7f541ca29410efb168d6f2c426ba24e23aa4c831a671bece9c1e946b488add3d",
+    "googlenet_bn without aux": "f66489fa14bd9d5add6d0eb8302a4271c0ecefb479c020dbecc105f5194fa5fc",
 }
 
 
@@ -215,3 +215,34 @@ def random_state(model: nn.Module, seed: int) -> dict[str, np.ndarray]:
         else:
             state[name] = rng.standard_normal(shape, np.float32) * np.float32(0.1)
     return state
+
+
+def random_images(shape: tuple[int, ...], seed: int) -> np.ndarray:
+    """Coarse patches under fine noise. Pure noise would be the same to a network whatever the image."""
+    rng = np.random.default_rng(seed)
+    n, c, h, w = shape
+    patches = rng.standard_normal((n, c, 4, 4), np.float32).repeat(-(-h // 4), 2).repeat(-(-w // 4), 3)[:, :, :h, :w]
+    return patches + 0.3 * rng.standard_normal(shape, np.float32)
+
+
+def assert_agrees(net, model: nn.Module, input_shape: tuple[int, ...], seed: int) -> None:
+    """Our network and a torch model: the same keys and shapes, and with the same random weights the same output.
+
+    The output may differ by 1e-5 of its largest number from torch's in float64. It must be worth comparing: spread out, and
+    different from image to image.
+    """
+    state = random_state(model, seed)
+    assert [(k, v.shape) for k, v in net.state_dict().items()] == [(k, v.shape) for k, v in state.items()]
+    net.load_state_dict(state)
+    model.load_state_dict({name: torch.from_numpy(value) for name, value in state.items()})
+    x = random_images(input_shape, seed)
+    with torch.inference_mode():
+        expected = model.double().eval()(torch.from_numpy(x).double()).numpy()
+    largest = np.abs(expected).max()
+    assert expected.std() > 0.05 * largest, "the outputs are all alike"
+    assert np.abs(expected[0] - expected[-1]).max() > 0.05 * largest, "every image gives the same output"
+    got = net(x)
+    assert got.dtype == np.float32
+    assert got.shape == expected.shape
+    error = np.abs(got - expected).max() / largest
+    assert error <= 1e-5, f"the largest error is {error:.1e} of the largest output"

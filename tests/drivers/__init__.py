@@ -1,0 +1,1 @@
+"""Tests of single driver steps over arrays of their own."""
