@@ -230,7 +230,7 @@ def _difference(published: str, value: int | str | None) -> dict | None:
     rounded = exact.quantize(figure, ROUND_HALF_UP)
     if rounded == figure:
         return None
-    last_digit = Decimal(1).scaleb(figure.as_tuple().exponent)
+    last_digit = Decimal(1).scaleb(int(figure.as_tuple().exponent))
     return {
         "rounded": f"{rounded}{published[-1] if unit != 1 else ''}",
         "percent": float(round((exact / figure - 1) * 100, 2)),

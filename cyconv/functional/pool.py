@@ -172,8 +172,6 @@ def _window(kernel_size, stride, padding):
 
 def _output_size(value, shape: tuple[int, ...]) -> tuple[int, int]:
     """``output_size`` with the input's own sizes in place of None."""
-    if value is None:
-        value = (None, None)
     if isinstance(value, (tuple, list)) and len(value) == 2:
         value = tuple(shape[2 + i] if v is None else v for i, v in enumerate(value))
     return pair(value, "output_size", 0)

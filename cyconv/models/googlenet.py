@@ -57,10 +57,13 @@ class ConvBatchNormReLU(nn.Module):
         return self.relu(self.bn(self.conv(x)))
 
 
+ConvBlock = type[ConvReLU] | type[ConvBatchNormReLU]
+
+
 class Inception(nn.Module):
     """Four branches over one input, concatenated by channels; ``widths`` as in INCEPTIONS, ``conv`` one of the two blocks above."""
 
-    def __init__(self, in_channels: int, widths: tuple[int, ...], conv: type[nn.Module], kernel5: int):
+    def __init__(self, in_channels: int, widths: tuple[int, ...], conv: ConvBlock, kernel5: int):
         super().__init__()
         w1, reduce3, w3, reduce5, w5, projection = widths
         self.branch1 = conv(in_channels, w1, 1)
@@ -75,7 +78,7 @@ class Inception(nn.Module):
 class _Trunk(nn.Module):
     """What both networks share: from the image to the 1024 maps of inception5b."""
 
-    def __init__(self, conv: type[nn.Module], kernel5: int, kernel_pool4: int, lrn: bool):
+    def __init__(self, conv: ConvBlock, kernel5: int, kernel_pool4: int, lrn: bool):
         super().__init__()
         self.conv1 = conv(3, 64, 7, stride=2, padding=3)
         self.maxpool1 = nn.MaxPool2d(3, stride=2, ceil_mode=True)
