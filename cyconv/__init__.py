@@ -6,8 +6,8 @@
     plan = cyconv.compile(net, (1, 3, 224, 224))
     y = plan(x)
 
-``nn`` (layers), ``functional`` (functions on arrays), ``models``, ``io`` (weights), ``summary``, ``signal`` (true convolution) and ``lecture``
-(the arithmetic of the lecture that the project follows) are loaded when they are first used.
+``nn`` (layers), ``functional`` (functions on arrays), ``models``, ``io`` (weights), ``summary``, ``signal`` (true convolution)
+and ``lecture`` (the arithmetic of the lecture that the project follows) are loaded when they are first used.
 """
 
 from __future__ import annotations

@@ -13,4 +13,16 @@ from cyconv.graph.plan import Plan
 from cyconv.graph.threads import get_num_threads, set_num_threads
 from cyconv.graph.trace import Tracer, apply, tracing
 
-__all__ = ["Graph", "Node", "Plan", "Tracer", "Value", "apply", "compile_function", "get_num_threads", "set_num_threads", "traceable", "tracing"]
+__all__ = [
+    "Graph",
+    "Node",
+    "Plan",
+    "Tracer",
+    "Value",
+    "apply",
+    "compile_function",
+    "get_num_threads",
+    "set_num_threads",
+    "traceable",
+    "tracing",
+]

@@ -11,6 +11,8 @@ from collections.abc import Callable
 from functools import wraps
 from threading import Lock
 
+import numpy as np
+
 from cyconv.graph.arrays import as_float32
 from cyconv.graph.compile import compile_function
 from cyconv.graph.plan import Plan
@@ -65,6 +67,7 @@ def frozen(option):
 
 
 def holds_tracer(value) -> bool:
+    """Whether an argument is a Tracer or a sequence with one in it."""
     if isinstance(value, (list, tuple)):
         return any(isinstance(v, Tracer) for v in value)
     return isinstance(value, Tracer)
@@ -106,7 +109,9 @@ def traceable(*array_names: str) -> Callable:
 
 def run_on_arrays(fn: Callable, array_names: tuple[str, ...], arguments: dict):
     """Find or compile the plan of this call and run it."""
-    arrays, labels, form = [], [], []
+    arrays: list[np.ndarray] = []
+    labels: list[str] = []
+    form: list = []  # per array argument: None, (shape, 0), or the shapes of a sequence
     for name in array_names:
         value = arguments[name]
         if value is None:

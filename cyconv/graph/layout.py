@@ -7,8 +7,13 @@ convolutions every test for the image's edge). Values of rank 2 to 4 can be bloc
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from math import prod
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from cyconv._kernels.step import Step
 
 Border = tuple[int, int, int, int]  # top, bottom, left, right
 NO_BORDER: Border = (0, 0, 0, 0)
@@ -90,9 +95,17 @@ class Tensor:
         return f"nchw{self.lanes}c" if self.lanes > 1 else "nchw"
 
 
+def image_dims(shape: tuple[int, ...]) -> tuple[int, int, int, int]:
+    """(n, c, h, w) of a shape that is known to be blockable."""
+    dims = canonical(shape)
+    if dims is None:
+        raise ValueError(f"an array of shape {shape} has no blocked layout")
+    return dims
+
+
 def tensor(buffer: Buffer, dims: tuple[int, int, int, int], lanes: int, border: Border = NO_BORDER) -> Tensor:
     """A tensor that fills a buffer of its own, its border included."""
-    n, c, h, w = dims
+    _, c, h, w = dims
     top, bottom, left, right = border
     h_stride = (left + w + right) * lanes
     c_stride = (top + h + bottom) * h_stride
@@ -118,7 +131,7 @@ class Task:
 
     op: str
     name: str
-    make: object
+    make: Callable[[], Step]
     reads: list[Buffer]
     writes: list[Buffer]
     shape: tuple[int, ...] = ()

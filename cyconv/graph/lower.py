@@ -16,7 +16,7 @@ import numpy as np
 from cyconv._kernels.cpu import lanes as isa_lanes
 from cyconv._kernels.movement import Relayout, StridedCopy
 from cyconv.graph.ir import INT64, Graph, Node, Value
-from cyconv.graph.layout import NO_BORDER, Border, Buffer, Task, Tensor, canonical, flat, numel, tensor, tensor_floats
+from cyconv.graph.layout import NO_BORDER, Border, Buffer, Task, Tensor, canonical, flat, image_dims, numel, tensor, tensor_floats
 
 # Ops whose result is blocked when it can be; element-wise ops and concatenations follow their inputs.
 BLOCKED_OPS = {"conv2d", "linear", "max_pool2d", "avg_pool2d", "adaptive_avg_pool2d", "adaptive_max_pool2d", "batch_norm"}
@@ -70,14 +70,18 @@ class Lowering:
         for node in self.graph.nodes:
             HANDLERS[node.op](self, node)
         # The last group of each product prefetches the first weights of the next.
-        products = [task for task in self.tasks if task.weights is not None]
-        for task, following in zip(products, products[1:], strict=False):
-            task.following.append(following.weights)
+        following: Tensor | None = None
+        for task in reversed(self.tasks):
+            if task.weights is not None:
+                task.following += [following] if following is not None else []
+                following = task.weights
         for i, v in enumerate(self.graph.outputs):
             t = self.dense(v)
             place = len(self.graph.inputs) + i
             if (t.buffer.space, t.buffer.index) != ("array", place):
-                self.copy(flat(t, self._floats(v)), flat(self._dense_tensor(v, Buffer("array", self._floats(v), place)), self._floats(v)), v.name)
+                self.copy(
+                    flat(t, self._floats(v)), flat(self._dense_tensor(v, Buffer("array", self._floats(v), place)), self._floats(v)), v.name
+                )
 
     # Values that share memory
 
@@ -183,7 +187,7 @@ class Lowering:
         if r not in self._blocked:
             source = self.dense(v)
             if r in self.graph.constants:
-                dims = canonical(v.shape)
+                dims = image_dims(v.shape)
                 self._blocked[r] = tensor(Buffer("constant", tensor_floats(dims, self.lanes), name=v.name), dims, self.lanes)
                 self.relayout(source, self._blocked[r], v)
             else:
@@ -210,7 +214,7 @@ class Lowering:
         top, first = self._top(v)
         whole = self._blocked.get(top)
         if whole is None:
-            dims, border = canonical(top.shape), self._border.get(top, NO_BORDER)
+            dims, border = image_dims(top.shape), self._border.get(top, NO_BORDER)
             whole = tensor(Buffer("arena", tensor_floats(dims, self.lanes, border), name=top.name), dims, self.lanes, border)
             self._blocked[top] = whole
         if top is not self.root(v):

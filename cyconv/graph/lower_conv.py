@@ -7,17 +7,20 @@ more *sources*: the weights of each of several merged 1x1 convolutions, or of ea
 
 from __future__ import annotations
 
+import dataclasses
 from dataclasses import dataclass
 
-from cyconv._kernels.cpu import conv_pixels, lanewise_pixels
 from cyconv._kernels.conv import Conv
+from cyconv._kernels.cpu import conv_pixels, lanewise_pixels
 from cyconv._kernels.movement import Pack, PadVector
 from cyconv.graph.ir import Node, Value
-from cyconv.graph.layout import NO_BORDER, Buffer, Operand, Task, Tensor, canonical, numel, round_up, tensor, tensor_floats
+from cyconv.graph.layout import NO_BORDER, Buffer, Operand, Task, Tensor, image_dims, numel, round_up, tensor, tensor_floats
 from cyconv.graph.lower import Lowering, lowers
 from cyconv.graph.select import Group, band_rows, group_blocks, tiles_text, tiling
 
 ACTIVATIONS = {"none": 0, "clamp": 1, "leaky_relu": 2}
+Tap = tuple[int, int, int, int, int]  # offset, lanes, channel within the source, kernel row, kernel column
+Pairs = list[tuple[int, int]]
 NO_ACTIVATION = ("none", 0.0, 0.0, 0.0)
 
 
@@ -150,7 +153,7 @@ def lower_linear(low: Lowering, node: Node) -> None:
 def blocked_input(low: Lowering, node: Node) -> Tensor:
     """The input in blocks; rows of a dense matrix serve as they are, since only valid lanes are read."""
     x = node.inputs[0]
-    n, c, h, w = canonical(x.shape)
+    n, c, h, w = image_dims(x.shape)
     if (h, w) == (1, 1) and not low.has_blocked(x) and node.attrs["padding"] == NO_BORDER:
         dense = low.dense(x)
         return Tensor(dense.buffer, low.lanes, (n, c, 1, 1), c, low.lanes, low.lanes, dense.offset)
@@ -162,8 +165,8 @@ def planar_input(low: Lowering, node: Node) -> Tensor:
     x, padding = node.inputs[0], node.attrs["padding"]
     source = low.dense(x)
     if padding == NO_BORDER:
-        return tensor(source.buffer, canonical(x.shape), 1)
-    dims = canonical(x.shape)
+        return tensor(source.buffer, image_dims(x.shape), 1)
+    dims = image_dims(x.shape)
     planar = tensor(Buffer("arena", tensor_floats(dims, 1, padding), name=x.name), dims, 1, padding)
     low.relayout(tensor(source.buffer, dims, 1), planar, x)
     return planar
@@ -195,8 +198,8 @@ def grouped_output(low: Lowering, node: Node, groups: int, co_g: int) -> Tensor:
 # Taps: what one output pixel reads
 
 
-def dense_taps(p: Product, source: Source) -> list[tuple[int, int, int, int, int]]:
-    """(offset, lanes, channel within the source, kernel row, kernel column) of each tap of a dense product."""
+def dense_taps(p: Product, source: Source) -> list[Tap]:
+    """Taps of a dense product: whole channel blocks, or what of a block belongs to the source's inputs."""
     lanes, (kh, kw) = p.low.lanes, p.kernel
     (dh, dw), (top, _, left, _) = p.node.attrs["dilation"], p.node.attrs["padding"]
     first, count = source.input
@@ -212,7 +215,7 @@ def dense_taps(p: Product, source: Source) -> list[tuple[int, int, int, int, int
     return taps
 
 
-def single_taps(p: Product, plane: int, px: int, channels: int) -> list[tuple[int, int, int, int, int]]:
+def single_taps(p: Product, plane: int, px: int, channels: int) -> list[Tap]:
     """Taps of one float (or one vector, lane-wise) each; input channel i lies ``i * plane`` floats on, pixels ``px`` apart."""
     (kh, kw), (dh, dw), (top, _, left, _) = p.kernel, p.node.attrs["dilation"], p.node.attrs["padding"]
     return [
@@ -223,9 +226,9 @@ def single_taps(p: Product, plane: int, px: int, channels: int) -> list[tuple[in
     ]
 
 
-def merge_columns(taps: list[tuple[int, int, int, int, int]]) -> list[tuple[int, int]]:
+def merge_columns(taps: list[Tap]) -> Pairs:
     """(offset, lanes) with taps that read neighbouring floats joined into one."""
-    joined: list[tuple[int, int]] = []
+    joined: Pairs = []
     for offset, lanes, *_ in taps:
         if joined and joined[-1][0] + joined[-1][1] == offset:
             joined[-1] = (joined[-1][0], joined[-1][1] + lanes)
@@ -237,13 +240,13 @@ def merge_columns(taps: list[tuple[int, int, int, int, int]]) -> list[tuple[int,
 # The product
 
 
-def plan_groups(p: Product, runs: list[list[Source]], steps: int) -> tuple[list[Group], list[tuple[int, int]], list[int]]:
-    """Groups and tiles for ``runs`` of sources that read the same inputs; also, for each block, its place in the packed weights."""
+def plan_groups(p: Product, runs: list[list[Source]], steps: int) -> tuple[list[Group], Pairs, Pairs]:
+    """Groups and tiles for ``runs`` of sources that read the same inputs; also (target, pitch) of each block in the packed weights."""
     lanes = p.low.lanes
     limits = ((lanewise_pixels(), 0),) if p.kind == "lanewise" else conv_pixels()
     groups: list[Group] = []
-    tiles: list[tuple[int, int]] = []
-    places: list[tuple[int, int]] = []
+    tiles: Pairs = []
+    places: Pairs = []
     first_tile: dict[int, tuple[int, int]] = {}
     first_tap = weights = block = 0
     for run in runs:
@@ -272,7 +275,9 @@ def emit_product(p: Product) -> None:
             runs[-1].append(s)
         else:
             runs.append([s])
-    all_taps, tap_table, first_taps = [], [], []
+    all_taps: list[list[Tap]] = []
+    tap_table: Pairs = []
+    first_taps: Pairs = []
     for run in runs:
         if p.kind == "lanewise":
             taps = single_taps(p, -(-p.outs[0].dims[1] // lanes) * p.x.c_stride, lanes, run[0].input[1])
@@ -303,7 +308,7 @@ def emit_product(p: Product) -> None:
     task.macs = steps * sum(s.channels for s in p.sources) * p.outs[0].dims[0] * p.outs[0].dims[2] * p.outs[0].dims[3]
 
 
-def spread_taps(groups: list[Group], runs: list[list[Source]], first_taps: list[tuple[int, int]], lanes: int) -> list[Group]:
+def spread_taps(groups: list[Group], runs: list[list[Source]], first_taps: Pairs, lanes: int) -> list[Group]:
     """Give each group the taps of the run it belongs to."""
     ends, end = [], 0
     for run in runs:
@@ -311,13 +316,12 @@ def spread_taps(groups: list[Group], runs: list[list[Source]], first_taps: list[
         ends.append(end)
     result = []
     for g in groups:
-        run = next(i for i, stop in enumerate(ends) if g.first_block < stop)
-        first, count = first_taps[run]
-        result.append(Group(**{**g.__dict__, "first_tap": first, "n_taps": count}))
+        first, count = first_taps[next(i for i, stop in enumerate(ends) if g.first_block < stop)]
+        result.append(dataclasses.replace(g, first_tap=first, n_taps=count))
     return result
 
 
-def packed_weights(p: Product, all_taps, runs: list[list[Source]], places: list[tuple[int, int]], floats: int) -> Tensor:
+def packed_weights(p: Product, all_taps: list[list[Tap]], runs: list[list[Source]], places: Pairs, floats: int) -> Tensor:
     """Emit the packing of every source's weights; the packed tensor."""
     low, lanes = p.low, p.low.lanes
     constant = all(low.is_constant(s.weight) for s in p.sources)

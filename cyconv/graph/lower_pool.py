@@ -5,6 +5,8 @@ Fixed and adaptive, maximum and average pooling share a step; only maximum pooli
 
 from __future__ import annotations
 
+from typing import Literal
+
 import numpy as np
 
 from cyconv._kernels.pool import MaxPoolIndices, Pool
@@ -31,16 +33,20 @@ def padded_counts(size: int, out: int, kernel: int, stride: int, pads: tuple[int
 
 def emit_pool(low: Lowering, node: Node, rows, columns, dilation: tuple[int, int], divisor) -> None:
     """Append a pooling step from its window tables: (first, count) lists for rows and columns."""
-    kind = "max" if divisor is None else "avg"
+    kind: Literal["max", "avg"] = "max" if divisor is None else "avg"
     x = low.blocked(node.inputs[0])
     y = low.new_blocked(node.outputs[0])
     low.emit_node(
-        node, lambda: Pool(x.operand(), y.operand(), kind, rows[0], rows[1], columns[0], columns[1], dilation[0], dilation[1], divisor), [x], [y]
+        node,
+        lambda: Pool(x.operand(), y.operand(), kind, rows[0], rows[1], columns[0], columns[1], dilation[0], dilation[1], divisor),
+        [x],
+        [y],
     )
 
 
 @lowers("max_pool2d")
 def lower_max_pool2d(low: Lowering, node: Node) -> None:
+    """Padding is never read: windows are clipped."""
     a = node.attrs
     _, _, h, w = node.inputs[0].shape
     _, _, oh, ow = node.outputs[0].shape
@@ -55,13 +61,14 @@ def lower_max_pool2d(low: Lowering, node: Node) -> None:
 
 @lowers("avg_pool2d")
 def lower_avg_pool2d(low: Lowering, node: Node) -> None:
+    """The divisor of each output pixel is a table, too."""
     a = node.attrs
     _, _, h, w = node.inputs[0].shape
     _, _, oh, ow = node.outputs[0].shape
     (kh, kw), (sh, sw), (top, bottom, left, right) = a["kernel"], a["stride"], a["padding"]
     rows, columns = clip_windows(h, oh, kh, sh, top, 1), clip_windows(w, ow, kw, sw, left, 1)
     if a["divisor_override"] is not None:
-        divisor = np.full((oh, ow), a["divisor_override"], np.float32)
+        divisor = np.full((oh, ow), a["divisor_override"])
     elif a["count_include_pad"]:
         divisor = np.outer(padded_counts(h, oh, kh, sh, (top, bottom)), padded_counts(w, ow, kw, sw, (left, right)))
     else:
@@ -79,12 +86,14 @@ def adaptive_tables(node: Node):
 
 @lowers("adaptive_avg_pool2d")
 def lower_adaptive_avg_pool2d(low: Lowering, node: Node) -> None:
+    """Each window divides by its own size."""
     rows, columns = adaptive_tables(node)
     emit_pool(low, node, rows, columns, (1, 1), np.outer(rows[1], columns[1]).astype(np.float32).ravel())
 
 
 @lowers("adaptive_max_pool2d")
 def lower_adaptive_max_pool2d(low: Lowering, node: Node) -> None:
+    """As max_pool2d, with other windows."""
     rows, columns = adaptive_tables(node)
     if node.attrs["return_indices"]:
         emit_pool_with_indices(low, node, rows, columns, (1, 1))
@@ -99,7 +108,9 @@ def emit_pool_with_indices(low: Lowering, node: Node, rows, columns, dilation: t
     assert canonical(node.outputs[0].shape) == y.dims
     low.emit_node(
         node,
-        lambda: MaxPoolIndices(x.operand(), y.operand(), where.operand(), rows[0], rows[1], columns[0], columns[1], dilation[0], dilation[1]),
+        lambda: MaxPoolIndices(
+            x.operand(), y.operand(), where.operand(), rows[0], rows[1], columns[0], columns[1], dilation[0], dilation[1]
+        ),
         [x],
         [y, where],
     )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from math import prod
+from typing import Literal
 
 from cyconv._kernels.elementwise import Binary, Prelu, ScaleShift, Unary
 from cyconv._kernels.fold import FoldNorm
@@ -17,6 +18,7 @@ UNARY = {"relu": (0, None), "relu6": (1, None), "leaky_relu": (2, "negative_slop
 UNARY |= {"hardswish": (5, None), "hardsigmoid": (6, None), "silu": (7, None), "gelu": (8, None), "elu": (10, "alpha")}
 GELU_TANH = 9
 BINARY = {"add": 0, "mul": 1}
+Mode = Literal["each", "channel", "one"]
 
 
 def both(low: Lowering, node: Node) -> tuple[Tensor, Tensor]:
@@ -30,6 +32,7 @@ def both(low: Lowering, node: Node) -> tuple[Tensor, Tensor]:
 
 @lowers(*UNARY)
 def lower_unary(low: Lowering, node: Node) -> None:
+    """One pass over the floats, in the layout that they have."""
     function, parameter = UNARY[node.op]
     if node.attrs.get("approximate") == "tanh":
         function = GELU_TANH
@@ -50,6 +53,7 @@ def lower_binary(low: Lowering, node: Node) -> None:
     if b.shape != out.shape and not per_channel(b.shape, out.shape) and numel(b.shape) != 1:
         b = spread(low, b, out.shape)
     blocked = low.has_blocked(a) or (b.shape == a.shape and low.has_blocked(b))
+    mode: Mode
     if numel(b.shape) == 1 and b.shape != out.shape:
         one = low.dense(b)
         x, y = both(low, Node(node.op, [a], [out], {}))
@@ -95,6 +99,7 @@ def spread(low: Lowering, v: Value, shape: tuple[int, ...]) -> Value:
 
 @lowers("prelu")
 def lower_prelu(low: Lowering, node: Node) -> None:
+    """The slopes, one or one a channel, become a vector of whole blocks first."""
     x, slopes = node.inputs
     channels = x.shape[1] if len(x.shape) > 1 else 1
     v, y4, x4 = as_channels(low, x, node.outputs[0])
@@ -119,6 +124,7 @@ def as_channels(low: Lowering, x: Value, out: Value) -> tuple[Value, Tensor, Ten
 
 
 def finish_channels(low: Lowering, out: Value, stand_in: Value) -> None:
+    """Give ``out`` the floats of the value that stood in for it."""
     if stand_in is not out:
         low.alias_dense(out, low.dense(stand_in))
 
@@ -130,7 +136,8 @@ def lower_batch_norm(low: Lowering, node: Node) -> None:
     constant = all(low.is_constant(v) for v in parameters)
     padded = round_up(x.shape[1], low.lanes)
     scale, shift = (
-        tensor(Buffer("constant" if constant else "arena", padded, name=f"{node.name} {part}"), (1, 1, 1, padded), 1) for part in ("scale", "shift")
+        tensor(Buffer("constant" if constant else "arena", padded, name=f"{node.name} {part}"), (1, 1, 1, padded), 1)
+        for part in ("scale", "shift")
     )
     sources = [low.raw(v, i) if constant else low.dense(v) for i, v in enumerate(parameters)]
     channels, eps = x.shape[1], node.attrs["eps"]
@@ -150,6 +157,7 @@ def lower_batch_norm(low: Lowering, node: Node) -> None:
 
 @lowers("local_response_norm")
 def lower_local_response_norm(low: Lowering, node: Node) -> None:
+    """One pass; each thread has scratch for the squares of the pixels it works on."""
     a = node.attrs
     v, y, x = as_channels(low, node.inputs[0], node.outputs[0])
     scratch = low.scratch(lrn_scratch_floats(x.dims[1], low.lanes, a["size"]) * low.max_threads, f"{node.name} scratch")
@@ -164,6 +172,7 @@ def lower_local_response_norm(low: Lowering, node: Node) -> None:
 
 @lowers("softmax", "log_softmax")
 def lower_softmax(low: Lowering, node: Node) -> None:
+    """On dense arrays, along any axis."""
     shape, dim = node.inputs[0].shape, node.attrs["dim"]
     x, y = flat(low.dense(node.inputs[0]), numel(shape)), flat(low.new_dense(node.outputs[0]), numel(shape))
     outer, inner = numel(shape[:dim]), numel(shape[dim + 1 :])
@@ -203,6 +212,7 @@ def lower_cat(low: Lowering, node: Node) -> None:
 
 @lowers("slice")
 def lower_slice(low: Lowering, node: Node) -> None:
+    """A copy with the strides of the steps."""
     a, shape, out = node.attrs, node.inputs[0].shape, node.outputs[0]
     x, y = low.dense(node.inputs[0]), low.new_dense(out)
     strides = [prod(shape[i + 1 :]) for i in range(len(shape))]
@@ -231,12 +241,18 @@ def lower_pad(low: Lowering, node: Node) -> None:
     value, shape = node.inputs[0], list(node.inputs[0].shape)
     axes = [i for i, side in enumerate(a["pad"]) if side != (0, 0)]
     for axis in axes:
-        index = pad_index(shape[axis], *a["pad"][axis], a["mode"])
-        outer, n_in, inner = prod(shape[:axis]), shape[axis], prod(shape[axis + 1 :])
+        before, after = a["pad"][axis]
+        index = pad_index(shape[axis], before, after, a["mode"])
         shape[axis] = len(index)
         out = node.outputs[0] if axis == axes[-1] else Value(tuple(shape), name=node.outputs[0].name)
-        x, y = low.dense(value), low.new_dense(out)
-        constant = float(a.get("value") or 0.0)
-        make = lambda x=x, y=y, outer=outer, n_in=n_in, inner=inner, index=index: Take(x.operand(), y.operand(), outer, n_in, inner, index, constant)  # noqa: E731
-        low.emit_node(Node("pad", [value], [out], a, node.name), make, [x], [y], a["mode"])
+        emit_take(low, Node("pad", [value], [out], a, node.name), axis, index)
         value = out
+
+
+def emit_take(low: Lowering, node: Node, axis: int, index: list[int]) -> None:
+    """Append a step that pads one axis."""
+    shape = node.inputs[0].shape
+    x, y = low.dense(node.inputs[0]), low.new_dense(node.outputs[0])
+    outer, n_in, inner = prod(shape[:axis]), shape[axis], prod(shape[axis + 1 :])
+    value = float(node.attrs.get("value") or 0.0)
+    low.emit_node(node, lambda: Take(x.operand(), y.operand(), outer, n_in, inner, index, value), [x], [y], node.attrs["mode"])

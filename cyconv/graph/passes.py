@@ -20,7 +20,15 @@ def optimise(graph: Graph) -> Graph:
     result = Graph()
     result.inputs, result.outputs, result.constants = list(graph.inputs), list(graph.outputs), dict(graph.constants)
     result.nodes = [Node(n.op, list(n.inputs), list(n.outputs), dict(n.attrs), n.name) for n in graph.nodes]
-    for rewrite in (mark_products, remove_identities, fold_batch_norms, flatten_into_linear, fuse_residuals, fuse_activations, merge_siblings):
+    for rewrite in (
+        mark_products,
+        remove_identities,
+        fold_batch_norms,
+        flatten_into_linear,
+        fuse_residuals,
+        fuse_activations,
+        merge_siblings,
+    ):
         rewrite(result)
     remove_dead(result)
     result.check()
@@ -92,7 +100,9 @@ def fold_batch_norms(graph: Graph) -> None:
         norm = only_reader(graph, node.outputs[0])
         if norm is None or norm.op != "batch_norm" or norm.inputs[0] is not node.outputs[0]:
             continue
-        if (node.op == "linear" and len(node.outputs[0].shape) != 2) or not all(v in graph.constants for v in [*node.inputs[1:], *norm.inputs[1:]]):
+        if (node.op == "linear" and len(node.outputs[0].shape) != 2) or not all(
+            v in graph.constants for v in [*node.inputs[1:], *norm.inputs[1:]]
+        ):
             continue
         mean, var, gamma, beta = (graph.constants[v].astype(np.float64) for v in norm.inputs[1:])
         weight = graph.constants[node.inputs[1]].astype(np.float64)
@@ -138,8 +148,9 @@ def fuse_residuals(graph: Graph) -> None:
             continue
         for mine, other in ((1, 0), (0, 1)):
             conv = producers.get(node.inputs[mine])
-            fits = conv is not None and conv.op == "conv2d" and conv.attrs["groups"] == 1 and not conv.attrs.get("residual")
-            if fits and only_reader(graph, conv.outputs[0]) is node:
+            if conv is None or conv.op != "conv2d" or conv.attrs["groups"] != 1 or conv.attrs.get("residual"):
+                continue
+            if only_reader(graph, conv.outputs[0]) is node:
                 fused = Node("conv2d", [*conv.inputs, node.inputs[other]], node.outputs, {**conv.attrs, "residual": True}, conv.name)
                 graph.nodes.remove(conv)
                 graph.nodes[graph.nodes.index(node)] = fused

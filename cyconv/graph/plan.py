@@ -56,8 +56,8 @@ class Plan:
         out : ndarray of float32, optional
             Where the result is written, C-contiguous and of the output's shape; only for a network with one output.
         capture : list of str, optional
-            Patterns (as in a shell) of the layers whose outputs are wanted too, such as ``["inception3a", "*.relu"]``. A layer is named by its
-            path; an op that a layer calls as a function by ``path.op``. Compiles a second plan at the first use.
+            Patterns (as in a shell) of the layers whose outputs are wanted too, such as ``["inception3a", "*.relu"]``. A layer is
+            named by its path; an op that a layer calls as a function by ``path.op``. Compiles a second plan at the first use.
 
         Returns
         -------

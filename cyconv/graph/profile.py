@@ -4,7 +4,15 @@ from __future__ import annotations
 
 from cyconv.table import Table
 
-STEP_COLUMNS = {"name": "step", "op": "op", "shape": "output", "layout": "layout", "algorithm": "algorithm", "out_bytes": "bytes", "macs": "multiply-adds"}
+STEP_COLUMNS = {
+    "name": "step",
+    "op": "op",
+    "shape": "output",
+    "layout": "layout",
+    "algorithm": "algorithm",
+    "out_bytes": "bytes",
+    "macs": "multiply-adds",
+}
 PROFILE_COLUMNS = {
     "name": "step",
     "op": "op",
@@ -29,8 +37,8 @@ class Profile:
     Attributes
     ----------
     records : list of dict
-        The plan's steps with ``ms`` (median), ``percent`` of the total, ``gflops`` and ``share_of_peak`` (between 0 and 1; None for steps without
-        multiply-adds).
+        The plan's steps with ``ms`` (median), ``percent`` of the total, ``gflops`` and ``share_of_peak`` (between 0 and 1; None
+        for steps without multiply-adds).
     total_ms : float
         Median of whole runs.
     peak_gflops : float
@@ -55,7 +63,16 @@ class Profile:
         for r in self.records:
             share = None if r["share_of_peak"] is None else round(100 * r["share_of_peak"])
             gflops = None if r["gflops"] is None else round(r["gflops"], 1)
-            rows.append({**r, "ms": f"{r['ms']:.3f}", "percent": f"{r['percent']:.1f}", "gflops": gflops, "share_of_peak": share, "macs": r["macs"] or None})
+            rows.append(
+                {
+                    **r,
+                    "ms": f"{r['ms']:.3f}",
+                    "percent": f"{r['percent']:.1f}",
+                    "gflops": gflops,
+                    "share_of_peak": share,
+                    "macs": r["macs"] or None,
+                }
+            )
         macs = sum(r["macs"] for r in self.records)
         rate = 2e-6 * macs / self.total_ms if self.total_ms > 0 else 0.0
         share = 100 * rate / self.peak_gflops if self.peak_gflops > 0 else 0.0

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import lru_cache
+from math import inf
 
 # Multiply-adds of one work item: about 10 µs on one core, long against the cost of taking an item (0.1 µs) and short
 # enough for two threads to finish together.
@@ -45,14 +46,14 @@ def split(width: int, largest: int) -> tuple[tuple[int, int], ...]:
 @lru_cache(maxsize=4096)
 def tiling(blocks: int, rows: int, width: int, limits: tuple[int, int]) -> Tiling:
     """The cheaper of one-row and two-row tiles; ``limits`` are the pixels of the largest tile of each kind."""
-    best = None
+    best = Tiling(blocks, 1, (), inf)
     for tile_rows in (1, 2):
         if limits[tile_rows - 1] < 1 or (tile_rows == 2 and rows < 2):
             continue
         tiles = split(width, limits[tile_rows - 1])
         full, rest = divmod(rows, tile_rows)
         cycles = sum(full * tile_cycles(blocks, tile_rows * px) + rest * tile_cycles(blocks, px) for _, px in tiles)
-        if best is None or cycles < best.cycles:
+        if cycles < best.cycles:
             best = Tiling(blocks, tile_rows, tiles, cycles)
     return best
 
@@ -60,7 +61,7 @@ def tiling(blocks: int, rows: int, width: int, limits: tuple[int, int]) -> Tilin
 @lru_cache(maxsize=4096)
 def group_blocks(count: int, rows: int, width: int, limits: tuple[tuple[int, int], ...]) -> tuple[int, ...]:
     """Cut ``count`` output blocks into groups of 1 to 3 at the least estimated cost, larger groups first."""
-    cost = [0.0] + [float("inf")] * count
+    cost = [0.0] + [inf] * count
     last = [0] * (count + 1)
     for n in range(1, count + 1):
         for size in range(1, min(len(limits), n) + 1):

@@ -81,26 +81,21 @@ def _check_members(members: list[zipfile.ZipInfo], archive_bytes: int) -> None:
         raise ValueError("its members overlap: together they are longer than the file")
 
 
-def _read_array(stream: zipfile.ZipExtFile, size: int) -> np.ndarray:
+def _read_array(stream: IO[bytes], size: int) -> np.ndarray:
     """The array of a .npy stream that is ``size`` bytes long, as its table of contents says."""
     dtype, fortran, shape, header_bytes = _read_header(stream)
     data_bytes = math.prod(shape) * dtype.itemsize
     if data_bytes != size - header_bytes:
         raise ValueError(f"shape {shape} of {dtype} needs {data_bytes} bytes of data, but {size - header_bytes} follow the header")
-    flat = np.empty(math.prod(shape), dtype)
-    buffer = flat.view(np.uint8).data
-    filled = 0
-    while filled < data_bytes:
-        got = stream.readinto(buffer[filled:])
-        if not got:
-            raise ValueError(f"its data ends after {filled} of {data_bytes} bytes")
-        filled += got
+    data = stream.read(data_bytes)
+    if len(data) != data_bytes:
+        raise ValueError(f"its data ends after {len(data)} of {data_bytes} bytes")
     if stream.read(1):  # at the end zipfile compares the checksum
         raise ValueError("its data is longer than declared")
-    return flat.reshape(shape, order="F" if fortran else "C")
+    return np.frombuffer(data, dtype).reshape(shape, order="F" if fortran else "C")
 
 
-def _read_header(stream: zipfile.ZipExtFile) -> tuple[np.dtype, bool, tuple[int, ...], int]:
+def _read_header(stream: IO[bytes]) -> tuple[np.dtype, bool, tuple[int, ...], int]:
     """``(dtype, fortran_order, shape, bytes read)`` of a .npy stream, checked before anything is allocated."""
     start = _read_exactly(stream, 8)
     if start[:6] != _MAGIC or start[6] not in (1, 2, 3):
@@ -126,7 +121,7 @@ def _read_header(stream: zipfile.ZipExtFile) -> tuple[np.dtype, bool, tuple[int,
     return np.dtype(descr), fortran, shape, 8 + length_bytes + length
 
 
-def _read_exactly(stream: zipfile.ZipExtFile, count: int) -> bytes:
+def _read_exactly(stream: IO[bytes], count: int) -> bytes:
     """``count`` bytes; ValueError when the stream ends before."""
     data = stream.read(count)
     if len(data) != count:

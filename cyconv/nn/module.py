@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from cyconv.graph.arrays import as_float32
+from cyconv.graph.plan import Plan
 from cyconv.graph.trace import current_trace
 from cyconv.nn.parameter import as_stored
 from cyconv.nn.plans import PlanCache, called, changes, compile_module, input_names
@@ -364,7 +365,7 @@ def indent(text: str) -> str:
     return text.replace("\n", "\n  ")
 
 
-def compile(module: Module, input_shape, num_threads: int | None = None):
+def compile(module: Module, input_shape, num_threads: int | None = None) -> Plan:
     """Compile a network for one input shape.
 
     Parameters

@@ -13,12 +13,15 @@ from itertools import count
 from typing import TYPE_CHECKING
 
 from cyconv.graph.compile import compile_function
+from cyconv.graph.plan import Plan
 from cyconv.graph.trace import Trace, current_trace
 
 if TYPE_CHECKING:
     from cyconv.nn.module import Module
 
-PLANS_PER_MODULE = 8  # input shapes that a module keeps plans for; the one not used for longest goes first
+# A module keeps plans for so many input shapes, and of so many bytes, but at least one; what was not used for longest goes first.
+PLANS_PER_MODULE = 8
+BYTES_PER_MODULE = 1 << 30
 
 
 class Changes:
@@ -48,11 +51,11 @@ class PlanCache:
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
-        self._plans: OrderedDict = OrderedDict()
+        self._plans: OrderedDict[tuple, Plan] = OrderedDict()
         self._latest = -1
         self._numbers: list[int] = []
 
-    def plan(self, module: Module, shapes: tuple[tuple[int, ...], ...]):
+    def plan(self, module: Module, shapes: tuple[tuple[int, ...], ...]) -> Plan:
         """The plan for inputs of these shapes, compiled if need be."""
         with self._lock:
             latest = changes.latest
@@ -64,14 +67,18 @@ class PlanCache:
             plan = self._plans.get(shapes)
             if plan is None:
                 plan = self._plans[shapes] = compile_module(module, shapes)
-                if len(self._plans) > PLANS_PER_MODULE:
+                while len(self._plans) > 1 and (len(self._plans) > PLANS_PER_MODULE or self._bytes() > BYTES_PER_MODULE):
                     self._plans.popitem(last=False)
             else:
                 self._plans.move_to_end(shapes)
             return plan
 
+    def _bytes(self) -> int:
+        """What the packed weights and the scratch memory of all plans take."""
+        return sum(plan.constant_bytes + plan.arena_bytes for plan in self._plans.values())
 
-def compile_module(module: Module, shapes: tuple[tuple[int, ...], ...], num_threads: int | None = None):
+
+def compile_module(module: Module, shapes: tuple[tuple[int, ...], ...], num_threads: int | None = None) -> Plan:
     """A plan of ``module`` for inputs of these shapes."""
     return compile_function(module, shapes, input_names(len(shapes)), num_threads)
 
@@ -84,19 +91,20 @@ def input_names(number: int) -> list[str]:
 class _Call:
     """One running call of a module in a trace."""
 
-    def __init__(self, module: Module, trace: Trace):
+    def __init__(self, module: Module, trace: Trace, uses: Counter):
         self.trace = trace
+        self.uses = uses  # of each full path, in the whole trace
         self._module = module
         self._names: dict[int, str] | None = None
-        self._times: Counter = Counter()
 
     def name(self, callee: Module) -> str:
-        """The path of ``callee`` below this module, such as ``features.0``; from its second call on with ``:1``, ``:2`` and so on."""
+        """The path of ``callee`` below this module, such as ``features.0``; if it was used before, with ``:1``, ``:2`` and so on."""
         if self._names is None:
             self._names = {id(module): path for path, module in self._module.named_modules()}
         path = self._names.get(id(callee), type(callee).__name__)
-        again = self._times[path]
-        self._times[path] += 1
+        full = ".".join([*self.trace.scopes, path])
+        again = self.uses[full]
+        self.uses[full] += 1
         return f"{path}:{again}" if again else path
 
 
@@ -108,9 +116,10 @@ def called(module: Module, trace: Trace) -> Iterator[None]:
     """Ops recorded inside carry the name that ``module`` has in the module that calls it."""
     stack: list[_Call] = _running.__dict__.setdefault("stack", [])
     caller = stack[-1] if stack and stack[-1].trace is trace else None
-    stack.append(_Call(module, trace))
+    name = caller.name(module) if caller else ""
+    stack.append(_Call(module, trace, caller.uses if caller else Counter()))
     try:
-        with trace.scope(caller.name(module) if caller else ""):
+        with trace.scope(name):
             yield
     finally:
         stack.pop()

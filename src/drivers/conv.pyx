@@ -75,7 +75,8 @@ cdef void zero_borders(const cy_conv_args *a, const conv_params *p, const group_
         zero_border(a.out[b], &p.outs[p.blocks[g.first_block + b].out])
 
 
-cdef void compute_band(const cy_conv_args *a, const conv_params *p, const group_t *g, const float *image, ptrdiff_t first_row) noexcept nogil:
+cdef void compute_band(const cy_conv_args *a, const conv_params *p, const group_t *g, const float *image,
+                       ptrdiff_t first_row) noexcept nogil:
     """The tiles of rows first_row … first_row + band_rows − 1; `a` has its outputs at row 0."""
     cdef cy_conv_args tile = a[0]
     cdef cy_conv_fn kernel

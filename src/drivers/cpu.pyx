@@ -81,11 +81,10 @@ def measure_peak(double seconds=0.05):
     cdef int64_t start, elapsed, total = 0, limit = <int64_t> (seconds * 1e9)
     cdef ptrdiff_t steps = 500000
     cdef double best = 0.0, flops
-    cdef volatile float sink
     while total < limit:
         with nogil:
             start = cy_nanoseconds()
-            sink = kernels.fma_peak(steps)
+            kernels.fma_peak(steps)
             elapsed = cy_nanoseconds() - start
         flops = 2.0 * steps * kernels.fma_per_step * kernels.lanes
         best = max(best, flops / elapsed if elapsed > 0 else 0.0)

@@ -103,8 +103,8 @@ typedef struct {
   void (*binary)(int function, const float *a, const float *b, float *y, ptrdiff_t n, int b_runs);
   void (*scale_shift)(const float *x, const float *scale, const float *shift, float *y, ptrdiff_t n_pixels);
   void (*prelu)(const float *x, const float *slope, float *y, ptrdiff_t n_pixels);
-  void (*lrn)(const float *x, float *y, ptrdiff_t c_stride_x, ptrdiff_t c_stride_y, ptrdiff_t channels, ptrdiff_t n_pixels,
-              ptrdiff_t size, const float alpha_beta_k[3], float *scratch);
+  void (*lrn)(const float *x, float *y, ptrdiff_t c_stride_x, ptrdiff_t c_stride_y, ptrdiff_t channels, ptrdiff_t n_pixels, ptrdiff_t size,
+              const float alpha_beta_k[3], float *scratch);
   void (*softmax)(const float *x, float *y, ptrdiff_t n, ptrdiff_t stride, ptrdiff_t columns, int logarithm);
 
   /* n_steps·fma_per_step independent multiply-adds of whole vectors; the sum keeps them from being removed. */

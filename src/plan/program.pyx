@@ -7,7 +7,7 @@ the others behind it. A Program is immutable; each call leases an arena of its o
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
 from cython.parallel cimport parallel
-from libc.stdint cimport int64_t, uint32_t, uintptr_t
+from libc.stdint cimport int64_t, uint32_t
 from libc.stdlib cimport calloc, free
 from libc.string cimport memset
 from posix.stdlib cimport posix_memalign
@@ -41,7 +41,7 @@ cdef Py_ssize_t HUGE_PAGE = 2 << 20
 
 
 cdef class Memory:
-    """`size` bytes at a cache-line boundary, on huge pages when there are many; not initialised. Supports the buffer protocol's needs by address."""
+    """`size` bytes at a cache-line boundary, on huge pages when there are many; not initialised."""
 
     cdef char *data
     cdef readonly Py_ssize_t size

@@ -24,6 +24,9 @@ from .helpers import (
     with_specials,
 )
 
+# PyTorch warns that it copies the input.
+pytestmark = pytest.mark.filterwarnings("ignore:Using padding='same':UserWarning")
+
 # input, weight, has bias, options
 CASES = [
     ((2, 3, 7, 8), (4, 3, 3, 3), True, {}),

@@ -17,7 +17,7 @@ def test_list():
     assert list(models.INPUT_SHAPES) == NAMES
 
 
-@pytest.mark.parametrize(("name", "cls"), zip(NAMES, CLASSES, strict=True))
+@pytest.mark.parametrize(("name", "cls"), list(zip(NAMES, CLASSES, strict=True)))
 def test_get_model(name, cls):
     net = models.get_model(name)
     assert type(net) is cls

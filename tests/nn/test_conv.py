@@ -12,6 +12,9 @@ from cyconv import nn
 from ..functional.helpers import both_refuse, small_integers
 from .helpers import check_exact
 
+# PyTorch warns that it copies the input.
+pytestmark = pytest.mark.filterwarnings("ignore:Using padding='same':UserWarning")
+
 CASES_2D = [
     ((3, 4, 3), {}),
     ((3, 4, (3, 2)), {"stride": 2, "padding": 1}),
@@ -82,7 +85,9 @@ def test_refusals(args, options, match):
         both_refuse(lambda: getattr(nn, name)(*args, **options), lambda: getattr(torch.nn, name)(*args, **options), match)
 
 
-@pytest.mark.parametrize(("options", "match"), [({"kernel_size": 0}, "kernel_size"), ({"kernel_size": (1, 2, 3)}, "kernel_size"), ({"stride": 0}, "stride")])
+@pytest.mark.parametrize(
+    ("options", "match"), [({"kernel_size": 0}, "kernel_size"), ({"kernel_size": (1, 2, 3)}, "kernel_size"), ({"stride": 0}, "stride")]
+)
 def test_refusals_that_pytorch_leaves_to_the_forward(options, match):
     for layer in (nn.Conv2d, nn.Conv1d):
         with pytest.raises((ValueError, TypeError), match=match):

@@ -31,7 +31,9 @@ def test_a_seed_gives_the_same_network():
     assert not np.array_equal(first[0].weight, other[0].weight)
 
 
-@pytest.mark.parametrize("array", [init.full((2, 3), 0.5), init.uniform((2, 3)), init.normal((2, 3)), init.trunc_normal((2, 3)), init.kaiming_uniform((2, 3))])
+@pytest.mark.parametrize(
+    "array", [init.full((2, 3), 0.5), init.uniform((2, 3)), init.normal((2, 3)), init.trunc_normal((2, 3)), init.kaiming_uniform((2, 3))]
+)
 def test_arrays_are_as_modules_keep_them(array):
     assert array.dtype == np.float32
     assert array.shape == (2, 3)

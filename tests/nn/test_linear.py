@@ -25,5 +25,5 @@ def test_initial_values():
 def test_refusals():
     with pytest.raises(TypeError, match="out_features"):
         nn.Linear(3, 2.5)
-    with pytest.raises(ValueError, match="input.*weight"):
+    with pytest.raises(ValueError, match=r"input.*weight"):
         nn.Linear(3, 2)(np.zeros((1, 4), np.float32))

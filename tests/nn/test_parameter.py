@@ -42,7 +42,7 @@ def test_integers_where_they_are_allowed():
     ],
 )
 def test_other_kinds_are_refused_by_name(array, options):
-    with pytest.raises(TypeError, match="^weight: expected a"):
+    with pytest.raises(TypeError, match=r"^weight: expected a"):
         as_stored(array, "weight", **options)
 
 

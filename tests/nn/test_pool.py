@@ -26,7 +26,9 @@ def test_max_pools_with_indices():
             assert_same(got, want)
 
 
-@pytest.mark.parametrize("options", [{}, {"stride": 1, "padding": 1}, {"ceil_mode": True, "divisor_override": 2}, {"padding": 1, "divisor_override": 1}])
+@pytest.mark.parametrize(
+    "options", [{}, {"stride": 1, "padding": 1}, {"ceil_mode": True, "divisor_override": 2}, {"padding": 1, "divisor_override": 1}]
+)
 def test_avg_pool2d(options):
     check_exact("AvgPool2d", (2, 4), **options, shape=(2, 3, 9, 10))
 

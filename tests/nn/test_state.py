@@ -85,7 +85,10 @@ def test_loaded_arrays_are_copies():
         lambda s: {k: a for k, a in s.items() if k != "fc.weight"},
         lambda s: {k: a for k, a in s.items() if "bn.weight" not in k},
         lambda s: s | {"extra": s["fc.bias"]},
-        lambda s: s | {"fc.extra": s["fc.bias"], "head.weight": s["fc.bias"], "blocks.0.conv.weight.more": s["fc.bias"], "blocks.7.x": s["fc.bias"]},
+        lambda s: (
+            s
+            | {"fc.extra": s["fc.bias"], "head.weight": s["fc.bias"], "blocks.0.conv.weight.more": s["fc.bias"], "blocks.7.x": s["fc.bias"]}
+        ),
         lambda s: {k.replace("fc.", "classifier."): a for k, a in s.items()},
         lambda s: s | {"fc.weight": s["fc.weight"][:, :5]},
         lambda s: {"odd": s["fc.bias"], "fc.weight": s["fc.bias"], "blocks.2.bn.running_var": s["fc.weight"]},
@@ -117,7 +120,12 @@ def test_dtypes():
     state = {k: a.astype(np.float64) if a.dtype == np.float32 else a.astype(np.int32) for k, a in net.state_dict().items()}
     net.load_state_dict(state)
     assert [str(a.dtype) for a in net.state_dict().values()] == ["float32"] * 4 + ["int64"]
-    for key, wrong in (("weight", np.ones(2, int)), ("weight", np.ones(2, complex)), ("num_batches_tracked", np.array(1.5)), ("weight", "ab")):
+    for key, wrong in (
+        ("weight", np.ones(2, int)),
+        ("weight", np.ones(2, complex)),
+        ("num_batches_tracked", np.array(1.5)),
+        ("weight", "ab"),
+    ):
         before = net.state_dict()
         with pytest.raises(TypeError, match=key):
             net.load_state_dict({**state, key: wrong})
@@ -130,14 +138,14 @@ def test_what_is_no_mapping_is_refused():
 
 
 def test_buffers_that_are_not_persistent():
-    def make(n, array):
+    def make(n, ones):
         net = n.Module()
-        net.register_buffer("kept", array)
-        net.register_buffer("lost", array, persistent=False)
+        net.register_buffer("kept", ones())
+        net.register_buffer("lost", ones(), persistent=False)
         net.register_buffer("none", None)
         return net
 
-    ours, theirs = make(nn, np.ones(2, np.float32)), make(torch.nn, torch.ones(2))
+    ours, theirs = make(nn, lambda: np.ones(2, np.float32)), make(torch.nn, lambda: torch.ones(2))
     check_alike(ours, theirs)
     mine, other = texts(ours, theirs, {"lost": np.ones(2, np.float32)})
     assert mine == other
