@@ -122,5 +122,5 @@ def _check_spacing(dt) -> None:
     """Raise unless ``dt`` is a positive finite number."""
     if isinstance(dt, bool) or not isinstance(dt, Real):
         raise TypeError(f"dt must be a number, got {dt!r} ({type(dt).__name__})")
-    if not (dt > 0 and math.isfinite(dt)):
+    if not (float(dt) > 0 and math.isfinite(dt)):
         raise ValueError(f"dt must be positive and finite, got {dt}")

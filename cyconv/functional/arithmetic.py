@@ -2,12 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import wraps
 from numbers import Real
 
 import numpy as np
 
 from cyconv.functional.common import record
 from cyconv.graph import traceable
+
+
+def _with_numbers(function: Callable) -> Callable:
+    """Let the two operands of ``function`` also be numbers, which become arrays without dimensions."""
+
+    def operand(x):
+        return np.asarray(x, np.float32) if isinstance(x, Real) and not isinstance(x, bool) else x
+
+    @wraps(function)
+    def call(input, other, **options):
+        return function(operand(input), operand(other), **options)
+
+    return call
 
 
 @traceable("input", "weight", "bias")
@@ -34,7 +49,9 @@ def linear(input: np.ndarray, weight: np.ndarray, bias: np.ndarray | None = None
     return record("linear", [input, weight, bias])
 
 
-def add(input: np.ndarray, other: np.ndarray | float, *, alpha: float = 1) -> np.ndarray:
+@_with_numbers
+@traceable("input", "other")
+def add(input: np.ndarray | float, other: np.ndarray | float, *, alpha: float = 1) -> np.ndarray:
     """``input + alpha · other``, element by element, with NumPy's broadcasting.
 
     Parameters
@@ -54,10 +71,12 @@ def add(input: np.ndarray, other: np.ndarray | float, *, alpha: float = 1) -> np
     ValueError
         When the shapes do not broadcast.
     """
-    return _add(_operand(input), _operand(other) if alpha == 1 else mul(other, alpha))
+    return record("add", [input, other if alpha == 1 else record("mul", [other, np.float32(alpha)])])
 
 
-def mul(input: np.ndarray, other: np.ndarray | float) -> np.ndarray:
+@_with_numbers
+@traceable("input", "other")
+def mul(input: np.ndarray | float, other: np.ndarray | float) -> np.ndarray:
     """``input · other``, element by element, with NumPy's broadcasting.
 
     Parameters
@@ -76,19 +95,4 @@ def mul(input: np.ndarray, other: np.ndarray | float) -> np.ndarray:
     ValueError
         When the shapes do not broadcast.
     """
-    return _mul(_operand(input), _operand(other))
-
-
-@traceable("input", "other")
-def _add(input, other):
-    return record("add", [input, other])
-
-
-@traceable("input", "other")
-def _mul(input, other):
     return record("mul", [input, other])
-
-
-def _operand(x):
-    """A number as an array without dimensions, anything else as it is."""
-    return np.asarray(x, np.float32) if isinstance(x, Real) and not isinstance(x, bool) else x

@@ -18,7 +18,7 @@ def as_float32(array, name: str) -> np.ndarray:
             f"{name} must be a NumPy array of float32, got {type(array).__name__}; convert it with np.asarray({name}, np.float32)"
         )
     if array.dtype.kind != "f" or array.dtype.itemsize != 4:
-        raise TypeError(f"{name} must be float32, got {array.dtype}; convert it with {name}.astype(np.float32)")
+        raise TypeError(f"{name} must be float32, got {array.dtype}; convert it with .astype(np.float32)")
     return np.require(array, np.float32, ("C", "A"))
 
 

@@ -17,12 +17,13 @@ from cyconv.shapes import adaptive_windows
 
 
 def clip_windows(size: int, out: int, kernel: int, stride: int, pad: int, dilation: int) -> tuple[list[int], list[int]]:
-    """First position of each window that lies inside the image, and how many do."""
+    """First position of each window that lies inside the image, and how many do; a window may miss the image altogether."""
     firsts, counts = [], []
     for i in range(out):
-        inside = [p for p in range(i * stride - pad, i * stride - pad + kernel * dilation, dilation) if 0 <= p < size]
-        firsts.append(inside[0] if inside else 0)
-        counts.append(len(inside))
+        start = i * stride - pad
+        first = start if start >= 0 else start % dilation
+        firsts.append(first)
+        counts.append(len(range(first, min(start + kernel * dilation, size), dilation)))
     return firsts, counts
 
 

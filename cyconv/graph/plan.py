@@ -77,9 +77,7 @@ class Plan:
     def _run(self, inputs, out, times) -> list[np.ndarray]:
         arrays = self._check_inputs(inputs)
         if out is not None:
-            if len(self.output_shapes) != 1:
-                raise ValueError(f"out needs a network with one output, this one has {len(self.output_shapes)}")
-            results = [check_out(out, self.output_shapes[0], arrays)]
+            results = [self._check_out(out, arrays)]
         else:
             results = [np.empty(shape, dtype) for shape, dtype in zip(self.output_shapes, self._dtypes, strict=True)]
         self._program.run(arrays + results, len(results), self.num_threads, times)
@@ -93,6 +91,11 @@ class Plan:
             if x.shape != shape:
                 raise ValueError(f"{name} must have shape {shape}, for which the plan was compiled, got {x.shape}")
         return arrays
+
+    def _check_out(self, out, inputs: list[np.ndarray]) -> np.ndarray:
+        if len(self.output_shapes) != 1:
+            raise ValueError(f"out needs a network with one output, this one has {len(self.output_shapes)}")
+        return check_out(out, self.output_shapes[0], inputs)
 
     # Feature maps
 
@@ -119,7 +122,7 @@ class Plan:
         plan = self._capturing_plan(tuple(names), [named[name] for name in names])
         n = len(self.output_shapes)
         if out is not None:
-            check_out(out, self.output_shapes[0], [])
+            self._check_out(out, [])
         results = plan._run(inputs, None, None)
         if out is not None:
             out[...] = results[0]

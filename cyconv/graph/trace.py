@@ -83,6 +83,7 @@ class Trace:
                 kept = kept.astype(np.float32)
             if kept.dtype != np.float32:
                 raise TypeError(f"a constant met while tracing must be float32, got {kept.dtype}; convert it with .astype(np.float32)")
+            kept = np.require(kept, requirements=("C", "A"))
             found = self.graph.add_constant(kept, f"constant{len(self.graph.constants)}")
             self._constants[id(array)] = found
             self._kept.append(array)

@@ -2,7 +2,7 @@
 
 The input is [N, 1, 8, 8]: scikit-learn's ``load_digits`` images divided by 16, so that they lie in 0..1.
 Layer of the house: models, above nn. ``examples/train_digits.py`` trains the same architecture in PyTorch under
-the same key names and writes ``digits.npz`` beside this file.
+the same key names and writes ``digits.npz`` beside this file: the weights, and how many held-out images they read.
 """
 
 from __future__ import annotations
@@ -12,6 +12,9 @@ from pathlib import Path
 import numpy as np
 
 from cyconv import nn
+
+RESULT = "held_out_result"  # the entry of digits.npz that is no weight: int64 [images read correctly, images held out]
+_HELD_OUT_EVERY = 5
 
 
 class Digits(nn.Module):
@@ -58,6 +61,39 @@ def digits(pretrained: bool = False) -> Digits:
     """
     net = Digits()
     if pretrained:
-        with np.load(Path(__file__).with_name("digits.npz"), allow_pickle=False) as weights:
-            net.load_state_dict(dict(weights))
+        weights = _shipped()
+        del weights[RESULT]
+        net.load_state_dict(weights)
     return net
+
+
+def held_out(labels: np.ndarray) -> np.ndarray:
+    """Which images training never saw: every fifth of each digit, in the data set's order.
+
+    Parameters
+    ----------
+    labels : ndarray of int, [N]
+        ``load_digits().target``.
+
+    Returns
+    -------
+    ndarray of bool, [N]
+        True for the images that are held out.
+    """
+    labels = np.asarray(labels)
+    chosen = np.zeros(labels.shape, bool)
+    for digit in np.unique(labels):
+        chosen[np.flatnonzero(labels == digit)[_HELD_OUT_EVERY - 1 :: _HELD_OUT_EVERY]] = True
+    return chosen
+
+
+def trained_result() -> tuple[int, int]:
+    """``(right, images)``: how many of the held-out images the shipped weights read correctly in PyTorch when training ended."""
+    right, images = _shipped()[RESULT]
+    return int(right), int(images)
+
+
+def _shipped() -> dict[str, np.ndarray]:
+    """The arrays of digits.npz."""
+    with np.load(Path(__file__).with_name("digits.npz"), allow_pickle=False) as arrays:
+        return dict(arrays)

@@ -24,7 +24,7 @@ from cyconv.nn.container import ModuleList, Sequential
 from cyconv.nn.conv import Conv1d, Conv2d
 from cyconv.nn.linear import Linear
 from cyconv.nn.misc import Dropout, Flatten, Identity
-from cyconv.nn.module import Module
+from cyconv.nn.module import Module, compile
 from cyconv.nn.norm import BatchNorm2d, LocalResponseNorm
 from cyconv.nn.pool import AdaptiveAvgPool2d, AdaptiveMaxPool2d, AvgPool2d, MaxPool2d
 
@@ -60,5 +60,6 @@ __all__ = [
     "Sigmoid",
     "Softmax",
     "Tanh",
+    "compile",
     "init",
 ]

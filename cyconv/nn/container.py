@@ -33,14 +33,15 @@ class _Ordered(Module):
         return iter(self._modules.values())
 
     def __getitem__(self, index) -> Any:
-        return type(self)(list(self)[index]) if isinstance(index, slice) else self._modules[self._key(index)]
+        return self._modules[self._key(index)]
 
     def __setitem__(self, index, module: Module) -> None:
         self.add_module(self._key(index), module)
 
     def __delitem__(self, index) -> None:
-        keys = list(self._modules)[index] if isinstance(index, slice) else [self._key(index)]
-        self._hold([module for key, module in list(self._modules.items()) if key not in keys])
+        children = list(self)
+        del children[index]
+        self._hold(children)
 
     def append(self, module: Module):
         """Add a child at the end; returns the container."""
@@ -78,9 +79,7 @@ class Sequential(_Ordered):
             self._hold(args)
 
     def __getitem__(self, index) -> Any:
-        if isinstance(index, slice):
-            return type(self)(dict(list(self._modules.items())[index]))
-        return super().__getitem__(index)
+        return type(self)(dict(list(self._modules.items())[index])) if isinstance(index, slice) else super().__getitem__(index)
 
     def forward(self, input):
         for module in self:
@@ -99,6 +98,9 @@ class ModuleList(_Ordered):
     def __init__(self, modules: Iterable[Module] | None = None):
         super().__init__()
         self._hold(modules or ())
+
+    def __getitem__(self, index) -> Any:
+        return type(self)(list(self)[index]) if isinstance(index, slice) else super().__getitem__(index)
 
     def __repr__(self) -> str:
         groups: list[list] = []  # of equal neighbours: text, first and last position

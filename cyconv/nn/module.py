@@ -36,6 +36,12 @@ class Module:
     """
 
     training: bool
+    _parameters: dict[str, np.ndarray | None]
+    _buffers: dict[str, np.ndarray | None]
+    _modules: dict[str, Module | None]
+    _non_persistent: set[str]  # names of buffers that the state dict leaves out
+    _plans: PlanCache
+    _changed: int
     _keys_of_newer_versions: tuple[str, ...] = ()  # of the state dict; old checkpoints lack them, and load all the same
 
     def __init__(self) -> None:
@@ -68,10 +74,9 @@ class Module:
     # Attributes
 
     def __setattr__(self, name: str, value) -> None:
-        tables = self.__dict__.get("_parameters"), self.__dict__.get("_buffers"), self.__dict__.get("_modules")
-        if None in tables:
+        if "_modules" not in self.__dict__:
             raise AttributeError(f"cannot assign {name!r} before Module.__init__() call")
-        parameters, buffers, modules = tables
+        parameters, buffers, modules = self._parameters, self._buffers, self._modules
         if isinstance(value, Module):
             for table in (self.__dict__, parameters, buffers):
                 table.pop(name, None)

@@ -53,7 +53,7 @@ class _Loading:
                 below = f"{prefix}{name}."
                 self.visit(child, {key: a for key, a in state.items() if key.startswith(below)}, below)
 
-    def compare(self, module: Module, name: str, old: np.ndarray, new, key: str) -> None:
+    def compare(self, module: Module, name: str, old, new, key: str) -> None:
         """Note an array to put in place, or that its shape is wrong."""
         shape = list(getattr(new, "shape", old.shape))
         if shape != list(old.shape):

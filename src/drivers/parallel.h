@@ -1,10 +1,11 @@
-/* What a thread of a plan's team needs besides OpenMP's own words: shares of a step, the barrier, the denormal mode, a clock.
+/* What a thread of a plan's team needs besides OpenMP's own words: shares of a step, waiting for it, the denormal mode, a clock.
  *
  * Layer: drivers. Included by the Cython drivers and by the plan.
  */
 #ifndef CYCONV_PARALLEL_H
 #define CYCONV_PARALLEL_H
 
+#include <sched.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <time.h>
@@ -16,9 +17,26 @@
  * system has slowed down takes fewer; which thread computes an item has no influence on its bits. */
 static inline ptrdiff_t cy_next_item(ptrdiff_t *counter) { return __atomic_fetch_add(counter, 1, __ATOMIC_RELAXED); }
 
-/* Waits for the whole team; binds to the parallel region that the plan has opened. */
-static inline void cy_barrier(void) {
-#pragma omp barrier
+/* Who is at work in a step. A thread that comes back from the step's function knows that all items were taken; when nobody
+ * is at work any more, all are done. So a step is waited for, not the other threads: one that the system keeps off its CPU
+ * holds nobody up unless it holds an item. */
+static inline void cy_enter_step(ptrdiff_t *at_work) { __atomic_fetch_add(at_work, 1, __ATOMIC_ACQ_REL); }
+
+static inline void cy_leave_step(ptrdiff_t *at_work) { __atomic_fetch_sub(at_work, 1, __ATOMIC_ACQ_REL); }
+
+/* Looks at the count for about 20 µs before it offers the CPU to whoever may be waiting for it. */
+enum { CY_SPINS = 2000 };
+
+static inline void cy_wait_for_step(const ptrdiff_t *at_work) {
+  for (long spins = 0; __atomic_load_n(at_work, __ATOMIC_ACQUIRE) != 0; spins++) {
+    if (spins > CY_SPINS) {
+      sched_yield();
+    } else {
+#if defined(__x86_64__)
+      _mm_pause();
+#endif
+    }
+  }
 }
 
 /* Sets flush-to-zero and denormals-are-zero on this thread and returns the mode to put back. */

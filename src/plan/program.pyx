@@ -1,8 +1,8 @@
 """A compiled plan: a flat list of steps over an arena. Running is a loop without Python, allocation or choice.
 
 Layer: plan. graph/compile builds a Program; cyconv.graph.plan gives it its public face.
-One parallel region serves the whole run: each thread of the team walks through all steps, takes its share of each, and waits for
-the others behind it. A Program is immutable; each call leases an arena of its own, so any number of threads may call it at once.
+One parallel region serves the whole run: each thread of the team walks through all steps, takes its share of each, and goes on when
+the step's last item is done. A Program is immutable; each call leases an arena of its own, so any number of threads may call it at once.
 """
 
 from cpython.buffer cimport PyBUF_SIMPLE, PyBUF_WRITABLE, PyBuffer_Release, PyObject_GetBuffer
@@ -20,7 +20,9 @@ cdef extern from "omp.h" nogil:
     int omp_get_num_threads()
 
 cdef extern from "parallel.h" nogil:
-    void cy_barrier()
+    void cy_enter_step(ptrdiff_t *at_work)
+    void cy_leave_step(ptrdiff_t *at_work)
+    void cy_wait_for_step(const ptrdiff_t *at_work)
     uint32_t cy_flush_denormals()
     void cy_restore_denormals(uint32_t mode)
     int64_t cy_nanoseconds()
@@ -33,8 +35,7 @@ cdef extern from "huge_pages.h" nogil:
     void cy_advise_huge_pages(void *p, size_t size)
 
 cdef enum:
-    MAX_BASES = 64
-    COUNTER_PITCH = 8                    # counters stand on cache lines of their own
+    COUNTER_PITCH = 8                    # a step's two counts, items taken and threads at work, have a cache line of their own
     SIGNAL_INTERVAL = 50_000_000         # nanoseconds between looks at pending signals
 
 cdef Py_ssize_t HUGE_PAGE = 2 << 20
@@ -61,7 +62,7 @@ cdef class Memory:
 
 
 cdef class Lease:
-    """What one call needs for itself: an arena and a work counter per step."""
+    """What one call needs for itself: an arena, and two counts a step."""
 
     cdef Memory arena
     cdef ptrdiff_t *counters
@@ -81,6 +82,33 @@ cdef struct entry_t:
     void *params
 
 
+cdef class Bases:
+    """The addresses that one call works with: arena, constants, then the caller's arrays, which it holds as long as it lives."""
+
+    cdef char **pointers
+    cdef Py_buffer *views
+    cdef Py_ssize_t held
+
+    def __cinit__(self, Memory arena, Memory constants, list arrays, Py_ssize_t n_written):
+        cdef Py_ssize_t i, n = len(arrays)
+        self.pointers = <char **> calloc(n + 2, sizeof(char *))
+        self.views = <Py_buffer *> calloc(max(n, 1), sizeof(Py_buffer))
+        if self.pointers == NULL or self.views == NULL:
+            raise MemoryError(f"no memory for the addresses of {n} arrays")
+        self.pointers[0], self.pointers[1] = arena.data, constants.data
+        for i in range(n):
+            PyObject_GetBuffer(arrays[i], &self.views[i], PyBUF_WRITABLE if i >= n - n_written else PyBUF_SIMPLE)
+            self.held = i + 1
+            self.pointers[i + 2] = <char *> self.views[i].buf
+
+    def __dealloc__(self):
+        cdef Py_ssize_t i
+        for i in range(self.held):
+            PyBuffer_Release(&self.views[i])
+        free(self.pointers)
+        free(self.views)
+
+
 # One call: the same for all threads of the team.
 cdef struct job_t:
     entry_t *steps
@@ -88,7 +116,7 @@ cdef struct job_t:
     char **bases
     ptrdiff_t *counters
     int64_t *times               # n_steps + 1 clock readings, or NULL
-    Py_ssize_t stopped_after     # the step after which all threads leave, because a signal is pending
+    bint stop                    # set when a signal is pending: every thread leaves before its next step
 
 
 cdef void walk(job_t *job, int thread, int n_threads) noexcept nogil:
@@ -101,20 +129,20 @@ cdef void walk(job_t *job, int thread, int n_threads) noexcept nogil:
     if thread == 0 and job.times != NULL:
         job.times[0] = looked
     for k in range(job.n_steps):
+        if job.stop:
+            break
         run.counter = job.counters + k * COUNTER_PITCH
+        cy_enter_step(run.counter + 1)
         job.steps[k].fn(job.steps[k].params, &run)
+        cy_leave_step(run.counter + 1)
+        cy_wait_for_step(run.counter + 1)
         if thread == 0:
             now = cy_nanoseconds()
+            if job.times != NULL:
+                job.times[k + 1] = now
             if now - looked > SIGNAL_INTERVAL:
                 looked = now
-                if cy_signals_pending():
-                    job.stopped_after = k
-        if n_threads > 1:
-            cy_barrier()
-        if thread == 0 and job.times != NULL:
-            job.times[k + 1] = cy_nanoseconds()
-        if job.stopped_after == k:
-            break
+                job.stop = cy_signals_pending()
     cy_restore_denormals(mode)
 
 
@@ -151,14 +179,10 @@ cdef class Program:
 
     def run(self, list arrays, Py_ssize_t n_written, int num_threads, int64_t[::1] times=None):
         """Run on `arrays`, of which the last `n_written` are outputs; `times` takes n_steps + 1 clock readings in nanoseconds."""
-        cdef Py_buffer views[MAX_BASES]
-        cdef char *bases[MAX_BASES]
+        cdef Bases bases
         cdef Lease lease
         cdef job_t job
-        cdef Py_ssize_t i, n = len(arrays), held = 0
         cdef int threads = team_size(num_threads)
-        if n > MAX_BASES - 2:
-            raise ValueError(f"a plan takes at most {MAX_BASES - 2} arrays, got {n}")
         if times is not None and times.shape[0] != self.n_steps + 1:
             raise ValueError(f"times must hold {self.n_steps + 1} readings, got {times.shape[0]}")
         try:
@@ -166,19 +190,13 @@ cdef class Program:
         except IndexError:
             lease = Lease(self.arena_bytes, self.n_steps)
         try:
-            for i in range(n):
-                PyObject_GetBuffer(arrays[i], &views[i], PyBUF_WRITABLE if i >= n - n_written else PyBUF_SIMPLE)
-                held = i + 1
-                bases[i + 2] = <char *> views[i].buf
-            bases[0], bases[1] = lease.arena.data, self.constants.data
+            bases = Bases(lease.arena, self.constants, arrays, n_written)
             memset(lease.counters, 0, max(self.n_steps, 1) * COUNTER_PITCH * sizeof(ptrdiff_t))
-            job.steps, job.n_steps, job.bases, job.counters = self.steps, self.n_steps, bases, lease.counters
-            job.stopped_after = -1
+            job.steps, job.n_steps, job.bases, job.counters = self.steps, self.n_steps, bases.pointers, lease.counters
+            job.stop = False
             job.times = &times[0] if times is not None else NULL
             self.work(&job, threads)
         finally:
-            for i in range(held):
-                PyBuffer_Release(&views[i])
             self.free_leases.append(lease)
 
     cdef int work(self, job_t *job, int threads) except -1:
@@ -189,7 +207,7 @@ cdef class Program:
             # Threads share nothing but the counters of the steps; what is independent within a step, its driver says.
             with nogil, parallel(num_threads=threads):
                 walk(job, omp_get_thread_num(), omp_get_num_threads())
-        if job.stopped_after >= 0:
+        if job.stop:
             cy_raise_pending()
         return 0
 

@@ -1,0 +1,1 @@
+"""The comparison with other engines: the same network with the same weights, run alternately in one process."""

@@ -1,0 +1,1 @@
+"""Tests of cyconv.graph, one file per source file."""
