@@ -7,6 +7,7 @@ the digits and the photographs. Layer of the house: the top; called by the comma
 from __future__ import annotations
 
 import importlib.util
+import math
 from pathlib import Path
 from time import perf_counter
 
@@ -14,7 +15,7 @@ import numpy as np
 
 import cyconv
 from cyconv import functional as F
-from cyconv import lecture, models
+from cyconv import lecture, models, nn
 from cyconv.graph import Plan
 from cyconv.graph.profile import Profile
 from cyconv.io.images import preprocess
@@ -46,12 +47,12 @@ REPEATS = 20
 
 SURFACE, INK, MUTED = "#fcfcfb", "#0b0b0b", "#52514e"
 RIGHT, WRONG = "#0b0b0b", "#c2282d"
-KINDS = {  # what a step does: colour, and the ops that do it
-    "convolution": ("#2a78d6", ("conv2d",)),
-    "linear": ("#eb6834", ("linear",)),
-    "pooling": ("#1baa7b", ("max_pool2d", "avg_pool2d", "adaptive_avg_pool2d")),
-    "normalisation": ("#eda100", ("local_response_norm", "batch_norm")),
-    "other": ("#a3a19c", ()),
+KINDS = {  # what a step does, and its colour
+    "convolution": "#2a78d6",
+    "linear": "#eb6834",
+    "pooling": "#1baa7b",
+    "normalisation": "#eda100",
+    "data movement": "#a3a19c",
 }
 
 
@@ -148,9 +149,8 @@ def digits_part(output: Path) -> Path:
     verdict = "the same" if (right, len(labels)) == (trained, count) else "NOT the same"
     print(f"PyTorch read {trained} of {count}, {trained / count:.2%}, when training ended: {verdict}.")
     for i in np.flatnonzero(answers != labels):
-        print(
-            f"  wrong: a {labels[i]} taken for a {answers[i]} (probability {chances[i, answers[i]]:.0%}; for {labels[i]}: {chances[i, labels[i]]:.0%})"
-        )
+        sure, true = chances[i, answers[i]], chances[i, labels[i]]
+        print(f"  wrong: a {labels[i]} taken for a {answers[i]} (probability {sure:.0%}; {true:.0%} for {labels[i]})")
     return draw_digits(output / "digits.png", images, labels, chances)
 
 
@@ -188,11 +188,10 @@ def photographs_part(output: Path) -> list[Path]:
     sample = load_sample_images()
     photographs = {Path(name).stem: image for name, image in zip(sample.filenames, sample.images, strict=True)}
     inputs = {name: preprocess(image, (3, 224, 224))[None] for name, image in photographs.items()}
-    print("The weights are random (seed 0), so the classes mean nothing; time and arithmetic are those of trained weights.")
+    print("The weights are random, so the classes mean nothing; the arithmetic and its time are those of trained weights.")
     profiles, maps = {}, {}
     for net in NETS:
-        init.manual_seed(0)
-        model = models.get_model(net)
+        model = random_network(net)
         begin = perf_counter()
         plan = cyconv.compile(model, (1, 3, 224, 224))
         print(f"\n{net}: {len(plan.steps())} steps, compiled in {perf_counter() - begin:.2f} s")
@@ -213,6 +212,17 @@ def photographs_part(output: Path) -> list[Path]:
     return pictures
 
 
+def random_network(name: str) -> nn.Module:
+    """A network with normal weights of variance 2/fan-in and no biases, which pass a picture on through many layers; always the same."""
+    net = models.get_model(name)
+    init.manual_seed(0)
+    for layer in net.modules():
+        if isinstance(layer, nn.Conv2d | nn.Linear):
+            layer.weight = init.normal(layer.weight.shape, std=math.sqrt(2 / init.fan_in(layer.weight.shape)))
+            layer.bias = init.full(layer.bias.shape, 0.0)
+    return net
+
+
 def feature_maps(plan: Plan, x: np.ndarray) -> dict[str, np.ndarray]:
     """The outputs [C, H, W] of the layers in MAPS."""
     _, captured = plan(x, capture=list(MAPS))
@@ -226,14 +236,19 @@ def layer_times(profile: Profile) -> list[tuple[str, dict[str, float]]]:
         parts = record["name"].split(" + ")[0].split(".")
         layer = ".".join(parts[:2]) if parts[0] in ("features", "classifier") else parts[0]
         kinds = layers.setdefault(layer, {})
-        kind = kind_of(record["op"])
+        kind = kind_of(record)
         kinds[kind] = kinds.get(kind, 0.0) + record["ms"]
     return list(layers.items())
 
 
-def kind_of(op: str) -> str:
-    """Which of KINDS an op belongs to."""
-    return next((kind for kind, (_, ops) in KINDS.items() if op in ops), "other")
+def kind_of(record: dict) -> str:
+    """Which of KINDS a step belongs to. A linear layer runs as a convolution over images of one pixel."""
+    op = record["op"]
+    if op in ("conv2d", "linear"):
+        return "linear" if set(record["shape"][2:]) <= {1} else "convolution"
+    if op.endswith("pool2d"):
+        return "pooling"
+    return "normalisation" if op.endswith("norm") else "data movement"
 
 
 def draw_profiles(path: Path, profiles: dict[str, Profile]) -> Path:
@@ -246,30 +261,29 @@ def draw_profiles(path: Path, profiles: dict[str, Profile]) -> Path:
         ends = np.zeros(len(layers))
         for kind, times in used.items():
             if times.any():
-                axes.barh(range(len(layers)), times, left=ends, height=0.7, color=KINDS[kind][0], edgecolor=SURFACE, label=kind)
+                axes.barh(range(len(layers)), times, left=ends, height=0.7, color=KINDS[kind], edgecolor=SURFACE, label=kind)
                 ends += times
         for row, end in enumerate(ends):
             axes.text(end + 0.01 * ends.max(), row, f"{end:.2f}", va="center", fontsize=9, color=MUTED)
-        profile = profiles[net]
         axes.set_yticks(range(len(layers)), [name for name, _ in layers], fontsize=9)
-        axes.invert_yaxis()
+        axes.set_ylim(len(layers) - 0.4, -0.6)
         axes.set_xlim(0, 1.12 * ends.max())
         axes.set_xlabel("ms (median)", color=MUTED)
-        axes.set_title(
-            f"{net}: {ends.sum():.1f} ms, batch 1, {profile.num_threads} thread(s), {profile.isa}", fontsize=12, color=INK, loc="left"
-        )
+        axes.set_title(f"{net}: {ends.sum():.1f} ms in all steps", fontsize=12, color=INK, loc="left")
         axes.spines[["top", "right", "left"]].set_visible(False)
         axes.tick_params(length=0, colors=MUTED)
         axes.grid(axis="x", color="#e4e3df", linewidth=0.8)
         axes.set_axisbelow(True)
         axes.legend(frameon=False, fontsize=9, loc="lower right")
-    figure.suptitle("Time per layer on a photograph of 224×224", fontsize=14, color=INK)
+    any_profile = next(iter(profiles.values()))
+    how = f"{any_profile.isa}, {any_profile.num_threads} thread{'s' if any_profile.num_threads > 1 else ''}"
+    figure.suptitle(f"Time per layer on one photograph of 224×224 ({how})", fontsize=14, color=INK)
     return save(figure, path)
 
 
 def draw_maps(path: Path, photograph: np.ndarray, x: np.ndarray, maps: dict[str, np.ndarray]) -> Path:
-    """The photograph, what the network gets of it, and the liveliest maps of some layers."""
-    figure = new_figure(11, 11)
+    """The photograph, what the network gets of it, and the maps of some layers that vary most."""
+    figure = new_figure(10, 10.6)
     grid = figure.add_gridspec(len(maps) + 1, MAPS_SHOWN)
     seen = x[0] - x[0].min(axis=(1, 2), keepdims=True)
     seen = (seen / np.maximum(seen.max(axis=(1, 2), keepdims=True), 1e-12)).transpose(1, 2, 0)
@@ -279,10 +293,10 @@ def draw_maps(path: Path, photograph: np.ndarray, x: np.ndarray, maps: dict[str,
         axes.set_title(title, fontsize=11, color=INK)
         bare(axes)
     for row, (name, values) in enumerate(maps.items(), 1):
-        spread = values.std(axis=(1, 2)) / (np.abs(values).mean(axis=(1, 2)) + 1e-30)
-        for column, channel in enumerate(np.sort(np.argsort(-spread, kind="stable")[:MAPS_SHOWN])):
+        liveliest = np.argsort(-values.std(axis=(1, 2)), kind="stable")[:MAPS_SHOWN]
+        for column, channel in enumerate(np.sort(liveliest)):
             axes = figure.add_subplot(grid[row, column])
-            axes.imshow(values[channel], cmap="gray")
+            axes.imshow(values[channel], cmap="gray", vmin=0, vmax=max(np.quantile(values[channel], 0.995), 1e-30))
             axes.set_title(f"channel {channel}", fontsize=9, color=MUTED)
             bare(axes)
             if column == 0:

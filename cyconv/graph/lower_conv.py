@@ -258,7 +258,7 @@ def plan_groups(p: Product, runs: list[list[Source]], steps: int) -> tuple[list[
                 tiles += t.tiles
             band = band_rows(p.rows, t.rows, steps * size * lanes * p.width)
             shift = block * p.x.c_stride if p.kind == "lanewise" else 0
-            groups.append(Group(size, block, weights, shift, first_tap, 0, first_tile[size][0], len(t.tiles), t.rows, band))
+            groups.append(Group(size, block, weights, steps * size * lanes, shift, first_tap, 0, first_tile[size][0], len(t.tiles), t.rows, band))
             places += [(weights + b * lanes, size * lanes) for b in range(size)]
             weights += steps * size * lanes
             block += size

@@ -88,6 +88,7 @@ class Group:
     n_blocks: int
     first_block: int
     weights: int
+    weight_floats: int
     input: int
     first_tap: int
     n_taps: int

@@ -71,4 +71,10 @@ static inline int64_t cy_nanoseconds(void) {
   return (int64_t)t.tv_sec * 1000000000 + t.tv_nsec;
 }
 
+/* Notes the time of an event that several threads see, once: by the first of them. */
+static inline void cy_note_time(int64_t *time) {
+  int64_t unset = 0;
+  __atomic_compare_exchange_n(time, &unset, cy_nanoseconds(), 0, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+}
+
 #endif

@@ -26,6 +26,7 @@ cdef extern from "parallel.h" nogil:
     uint32_t cy_flush_denormals()
     void cy_restore_denormals(uint32_t mode)
     int64_t cy_nanoseconds()
+    void cy_note_time(int64_t *time)
 
 cdef extern from "interrupt.h" nogil:
     int cy_signals_pending()
@@ -126,8 +127,8 @@ cdef void walk(job_t *job, int thread, int n_threads) noexcept nogil:
     cdef int64_t now, looked = cy_nanoseconds()
     cdef uint32_t mode = cy_flush_denormals()
     run.bases, run.thread, run.n_threads = job.bases, thread, n_threads
-    if thread == 0 and job.times != NULL:
-        job.times[0] = looked
+    if job.times != NULL:
+        cy_note_time(&job.times[0])
     for k in range(job.n_steps):
         if job.stop:
             break
@@ -136,10 +137,10 @@ cdef void walk(job_t *job, int thread, int n_threads) noexcept nogil:
         job.steps[k].fn(job.steps[k].params, &run)
         cy_leave_step(run.counter + 1)
         cy_wait_for_step(run.counter + 1)
+        if job.times != NULL:
+            cy_note_time(&job.times[k + 1])
         if thread == 0:
             now = cy_nanoseconds()
-            if job.times != NULL:
-                job.times[k + 1] = now
             if now - looked > SIGNAL_INTERVAL:
                 looked = now
                 job.stop = cy_signals_pending()
@@ -178,7 +179,7 @@ cdef class Program:
         free(self.steps)
 
     def run(self, list arrays, Py_ssize_t n_written, int num_threads, int64_t[::1] times=None):
-        """Run on `arrays`, of which the last `n_written` are outputs; `times` takes n_steps + 1 clock readings in nanoseconds."""
+        """Run on `arrays`, of which the last `n_written` are outputs; `times`, zeros, takes n_steps + 1 clock readings in nanoseconds."""
         cdef Bases bases
         cdef Lease lease
         cdef job_t job
