@@ -253,6 +253,8 @@ def kind_of(record: dict) -> str:
 
 def draw_profiles(path: Path, profiles: dict[str, Profile]) -> Path:
     """Bars of time per layer, one panel a network."""
+    from matplotlib.patches import Patch
+
     tables = {net: layer_times(profile) for net, profile in profiles.items()}
     figure = new_figure(12, 7)
     for place, (net, layers) in enumerate(tables.items(), 1):
@@ -261,7 +263,7 @@ def draw_profiles(path: Path, profiles: dict[str, Profile]) -> Path:
         ends = np.zeros(len(layers))
         for kind, times in used.items():
             if times.any():
-                axes.barh(range(len(layers)), times, left=ends, height=0.7, color=KINDS[kind], edgecolor=SURFACE, label=kind)
+                axes.barh(range(len(layers)), times, left=ends, height=0.7, color=KINDS[kind], edgecolor=SURFACE)
                 ends += times
         for row, end in enumerate(ends):
             axes.text(end + 0.01 * ends.max(), row, f"{end:.2f}", va="center", fontsize=9, color=MUTED)
@@ -274,7 +276,8 @@ def draw_profiles(path: Path, profiles: dict[str, Profile]) -> Path:
         axes.tick_params(length=0, colors=MUTED)
         axes.grid(axis="x", color="#e4e3df", linewidth=0.8)
         axes.set_axisbelow(True)
-        axes.legend(frameon=False, fontsize=9, loc="lower right")
+    handles = [Patch(color=color, label=kind) for kind, color in KINDS.items()]
+    figure.legend(handles=handles, loc="outside lower center", ncols=len(handles), frameon=False, fontsize=10)
     any_profile = next(iter(profiles.values()))
     how = f"{any_profile.isa}, {any_profile.num_threads} thread{'s' if any_profile.num_threads > 1 else ''}"
     figure.suptitle(f"Time per layer on one photograph of 224×224 ({how})", fontsize=14, color=INK)

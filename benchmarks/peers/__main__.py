@@ -15,11 +15,11 @@ from collections.abc import Callable
 
 import numpy as np
 import onnxruntime
-from cyconv._kernels.cpu import isa
 
 import cyconv
 from benchmarks.peers.onnx_model import onnx_model
 from cyconv import models
+from cyconv._kernels.cpu import isa
 from cyconv.graph.compile import compile_graph, trace_function
 from cyconv.table import Table
 

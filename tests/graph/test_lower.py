@@ -70,12 +70,12 @@ def test_inception_modules_in_a_row():
     run(fn, (1, L, 6, 6))
 
 
-def test_whole_networks_without_copies():
-    for name in ("googlenet", "googlenet_bn"):
-        found = cyconv.compile(cyconv.models.get_model(name, num_classes=8), (1, 3, 64 if name == "googlenet_bn" else 224, 64 if name == "googlenet_bn" else 224), 1).steps()
-        between = [s["op"] for s in found if s["op"] in ("relayout", "copy", "cat")]
-        inside = [s["name"] for s in found if s["op"] in ("relayout", "copy") and "inception" in s["name"]]
-        assert not inside and len(between) <= 8, between
+def test_googlenet_without_copies():
+    net = cyconv.models.googlenet_bn(num_classes=8)
+    found = cyconv.compile(net, (1, 3, 64, 64), 1).steps()
+    moved = [step for step in found if step["op"] in ("relayout", "copy", "cat")]
+    assert len(found) > 50 and not [step for step in moved if "inception" in step["name"]]
+    assert len(moved) <= 8  # the input's normalisation channel by channel, its border, the output
 
 
 def test_an_unaligned_concatenation_is_copied():
@@ -146,7 +146,7 @@ def test_a_constant_as_output():
 def test_constants_are_prepared_at_compile_time():
     def fn(x):
         y = F.batch_norm(F.relu(conv(x, 5, 3)), *(integers((5,), i, 1, 3) for i in range(2)), eps=0.0)
-        return F.prelu(y, integers((5,))) * integers((1, 5, 1, 1)) + integers((5, 1, 4), 3)
+        return F.prelu(y, integers((5,))) * integers((1, 5, 1, 1)) + integers((1, 5, 4, 4), 3)
 
     low = lowering(fn, (1, 2, 4, 4))
     assert not [t.op for t in low.tasks if t.op in ("pack", "copy")]
