@@ -18,6 +18,7 @@ import cyconv
 from cyconv import functional as F
 from cyconv.ops import OPS
 from cyconv.shapes import conv_output_size, pool_output_size
+from tests.parallel import small_plans_use_threads
 
 COUNTS = {"conv2d": 1200, "max_pool2d": 250, "avg_pool2d": 250, "adaptive_max_pool2d": 100, "adaptive_avg_pool2d": 100, "linear": 250}
 MAX_MACS = 400_000  # of one case; 16384 products of values within ±8 and a bias stay far below 2**24
@@ -150,6 +151,13 @@ def cases(seed: int) -> Iterator[Case]:
                 yield case
 
 
+def same(got: list[np.ndarray], expected: list[np.ndarray]) -> bool:
+    """Equal in number, dtype, shape and every bit."""
+    if len(got) != len(expected):
+        return False
+    return all(g.dtype == e.dtype and g.shape == e.shape and np.array_equal(g, e) for g, e in zip(got, expected, strict=True))
+
+
 def run_cases(seed: int, threads: list[int]) -> dict:
     """Compare every case for every number of threads; what ran, what failed, and how many of the outputs were zero."""
     ran: Counter = Counter()
@@ -164,11 +172,7 @@ def run_cases(seed: int, threads: list[int]) -> dict:
         nonzero[case.op] += sum(int(np.count_nonzero(e)) for e in expected)
         for number in threads:
             cyconv.set_num_threads(number)
-            got = case.got()
-            same = len(got) == len(expected) and all(
-                g.dtype == e.dtype and g.shape == e.shape and np.array_equal(g, e) for g, e in zip(got, expected, strict=True)
-            )
-            if not same:
+            if not same(case.got(), expected):
                 failures.append(f"{number} threads: {case}")
     cyconv.set_num_threads(before)
     shares = {op: nonzero[op] / elements[op] for op in elements}
@@ -176,4 +180,5 @@ def run_cases(seed: int, threads: list[int]) -> dict:
 
 
 if __name__ == "__main__":
-    print(json.dumps(run_cases(int(sys.argv[1]), [int(t) for t in sys.argv[2].split(",")])))
+    with small_plans_use_threads():
+        print(json.dumps(run_cases(int(sys.argv[1]), [int(t) for t in sys.argv[2].split(",")])))

@@ -15,6 +15,7 @@ from cyconv import cli, models
 from cyconv.io import load_images, save_weights
 from cyconv.lecture import TABLES
 from cyconv.nn import init
+from cyconv.summary import summary
 
 
 @pytest.fixture
@@ -86,12 +87,12 @@ def test_caches_and_cpu_of_other_systems(tmp_path):
 def test_summary(run, name):
     code, out, err = run("summary", name)
     assert (code, err) == (0, "")
-    assert out == f"{cyconv.summary(models.get_model(name), (1, *models.INPUT_SHAPES[name]))}\n"
+    assert out == f"{summary(models.get_model(name), (1, *models.INPUT_SHAPES[name]))}\n"
 
 
 def test_summary_as_data(run):
     figures = json.loads(run("summary", "lenet", "--input-shape", "2,1,32,32", "--json")[1])
-    expected = cyconv.summary(models.lenet(), (2, 1, 32, 32))
+    expected = summary(models.lenet(), (2, 1, 32, 32))
     assert (figures["parameters"], figures["macs"]) == (expected.parameters, expected.macs)
     assert [r["name"] for r in figures["records"]] == [r["name"] for r in expected.records]
     assert run("summary", "lenet", "--markdown")[1].startswith("| layer |")
@@ -104,7 +105,7 @@ def test_profile(run):
     assert "GFLOP/s" in out
     figures = json.loads(run("profile", "lenet", "--repeats", 2, "--json")[1])
     assert figures["input_shape"] == [1, 1, 32, 32]
-    assert sum(r["macs"] for r in figures["records"]) == cyconv.summary(models.lenet(), (1, 32, 32)).macs
+    assert sum(r["macs"] for r in figures["records"]) == summary(models.lenet(), (1, 32, 32)).macs
     assert run("profile", "digits", "--repeats", 2, "--markdown")[1].startswith("| step |")
 
 

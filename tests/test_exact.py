@@ -11,6 +11,7 @@ import pytest
 import cyconv
 from cyconv._kernels import cpu
 from tests.exact_cases import COUNTS, run_cases
+from tests.parallel import small_plans_use_threads
 
 SEED = 1
 THREADS = [1, 2, 3]
@@ -26,7 +27,8 @@ def check_report(report: dict) -> None:
 
 
 def test_exact():
-    report = run_cases(SEED, THREADS)
+    with small_plans_use_threads():
+        report = run_cases(SEED, THREADS)
     assert report["isa"] == cyconv.isa()
     check_report(report)
 

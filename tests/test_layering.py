@@ -30,8 +30,8 @@ LAYERS = {
     "models": ("cyconv/models/",),
     "io": ("cyconv/io/",),
     "lecture": ("cyconv/lecture.py",),
-    "cli": ("cyconv/cli.py", "cyconv/__main__.py", "cyconv/demo.py"),
     "package": ("cyconv/__init__.py",),
+    "cli": ("cyconv/cli.py", "cyconv/__main__.py", "cyconv/demo.py"),
 }
 RANKS = {layer: rank for rank, layer in enumerate(LAYERS)}
 

@@ -43,6 +43,31 @@ cdef extern from "microkernels.h" nogil:
 
     ctypedef void (*cy_conv_fn)(const cy_conv_args *) noexcept nogil
 
+    ctypedef struct cy_wino_input_args:
+        const float *inp "in"
+        ptrdiff_t in_row
+        ptrdiff_t row0
+        ptrdiff_t row1
+        ptrdiff_t col0
+        ptrdiff_t col1
+        float *out
+        ptrdiff_t out_point
+
+    ctypedef struct cy_wino_output_args:
+        const float *inp "in"
+        ptrdiff_t in_point
+        const float *bias
+        const float *residual
+        ptrdiff_t res_row
+        float *out
+        ptrdiff_t out_row
+        ptrdiff_t rows
+        ptrdiff_t columns
+        int act
+        float lo
+        float hi
+        float slope
+
     ctypedef struct cy_pool_args:
         const float *inp "in"
         ptrdiff_t in_row
@@ -64,6 +89,8 @@ cdef extern from "microkernels.h" nogil:
         cy_conv_fn conv[3][2][14]
         int lanewise_pixels
         cy_conv_fn lanewise[14]
+        void (*wino_input[3])(const cy_wino_input_args *) noexcept nogil
+        void (*wino_output[3])(const cy_wino_output_args *) noexcept nogil
         void (*max_pool)(const cy_pool_args *) noexcept nogil
         void (*avg_pool)(const cy_pool_args *) noexcept nogil
         void (*unary)(int, const float *, float *, ptrdiff_t, float) noexcept nogil

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
+from cyconv._kernels.cpu import lanes
 from cyconv._kernels.program import Memory, Program
 from cyconv.graph import lower_conv, lower_pool, lower_simple  # noqa: F401  (they register the handlers)
+from cyconv.graph.algorithm import check_winograd, choose_algorithms
 from cyconv.graph.ir import Graph
 from cyconv.graph.layout import Buffer, Task
 from cyconv.graph.lower import Lowering
@@ -42,9 +44,10 @@ def useful_threads(tasks: list[Task], num_threads: int) -> int:
     return num_threads if work > SERIAL_MACS else 1
 
 
-def compile_graph(traced: Graph, num_threads: int, single: bool = True) -> Plan:
+def compile_graph(traced: Graph, num_threads: int, single: bool = True, winograd: str = "auto") -> Plan:
     """A plan for a traced graph; ``single`` says whether calls return an array or a tuple."""
     graph = optimise(traced)
+    choose_algorithms(graph, winograd, lanes())
     low = Lowering(graph, num_threads)
     low.run()
     constants: list[Buffer] = []
@@ -55,10 +58,12 @@ def compile_graph(traced: Graph, num_threads: int, single: bool = True) -> Plan:
     for setup in low.setup:
         Program([setup.task.make()], 0, memory).run(setup.arrays, 0, num_threads)
     program = Program([task.make() for task in low.tasks], 4 * arena_floats, memory)
-    return Plan(traced, program, low.tasks, useful_threads(low.tasks, num_threads), single)
+    return Plan(traced, program, low.tasks, useful_threads(low.tasks, num_threads), single, winograd)
 
 
-def compile_function(fn: Callable, shapes: Sequence[tuple[int, ...]], names: Sequence[str], num_threads: int | None = None) -> Plan:
+def compile_function(
+    fn: Callable, shapes: Sequence[tuple[int, ...]], names: Sequence[str], num_threads: int | None = None, winograd: str = "auto"
+) -> Plan:
     """Trace ``fn`` on arrays of these shapes and compile it.
 
     Parameters
@@ -69,7 +74,10 @@ def compile_function(fn: Callable, shapes: Sequence[tuple[int, ...]], names: Seq
         Of the float32 inputs.
     num_threads
         Threads of the plan; None: :func:`cyconv.get_num_threads`.
+    winograd
+        "auto", "off", or the kind that every suitable convolution uses, such as "F(2,3)".
     """
     threads = check_num_threads(num_threads)
+    check_winograd(winograd)
     traced, single = trace_function(fn, shapes, names)
-    return compile_graph(traced, threads, single)
+    return compile_graph(traced, threads, single, winograd)

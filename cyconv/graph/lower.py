@@ -137,10 +137,10 @@ class Lowering:
         return v, first
 
     def _find_borders(self) -> dict[Value, Border]:
-        """For each buffer's value, the widest padding of any convolution that reads it."""
+        """For each buffer's value, the widest padding of any direct convolution that reads it."""
         border: dict[Value, Border] = {}
         for node in self.graph.nodes:
-            if node.op == "conv2d":
+            if node.op == "conv2d" and not node.attrs.get("winograd"):
                 top, _ = self._top(node.inputs[0])
                 border[top] = tuple(map(max, border.get(top, NO_BORDER), node.attrs["padding"]))
         return border

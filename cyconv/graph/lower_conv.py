@@ -16,6 +16,7 @@ from cyconv._kernels.movement import Pack, PadVector
 from cyconv.graph.ir import Node, Value
 from cyconv.graph.layout import NO_BORDER, Buffer, Operand, Task, Tensor, image_dims, numel, round_up, tensor, tensor_floats
 from cyconv.graph.lower import Lowering, lowers
+from cyconv.graph.lower_winograd import lower_winograd
 from cyconv.graph.select import Group, band_rows, group_blocks, tiles_text, tiling
 
 ACTIVATIONS = {"none": 0, "clamp": 1, "leaky_relu": 2}
@@ -102,6 +103,11 @@ def lower_conv2d(low: Lowering, node: Node) -> None:
     if 0 in node.outputs[0].shape:
         for v in node.outputs:
             low.new_blocked(v)
+        return
+    if attrs.get("winograd"):
+        bias = packed_biases(low, node.name, [Source(*weights[0], 0, groups * co_g, (0, ci_g), 0, 0)])
+        act, lo, hi, slope = attrs.get("activation", NO_ACTIVATION)
+        lower_winograd(low, node, attrs["winograd"], bias, (ACTIVATIONS[act], lo, hi, slope))
         return
     if groups > 1 and co_g < lanes:
         kind, x = "lanewise", expanded_input(low, node, ci_g, co_g)
@@ -258,7 +264,9 @@ def plan_groups(p: Product, runs: list[list[Source]], steps: int) -> tuple[list[
                 tiles += t.tiles
             band = band_rows(p.rows, t.rows, steps * size * lanes * p.width)
             shift = block * p.x.c_stride if p.kind == "lanewise" else 0
-            groups.append(Group(size, block, weights, steps * size * lanes, shift, first_tap, 0, first_tile[size][0], len(t.tiles), t.rows, band))
+            groups.append(
+                Group(size, block, weights, steps * size * lanes, shift, first_tap, 0, first_tile[size][0], len(t.tiles), t.rows, band)
+            )
             places += [(weights + b * lanes, size * lanes) for b in range(size)]
             weights += steps * size * lanes
             block += size
@@ -296,7 +304,7 @@ def emit_product(p: Product) -> None:
     groups = spread_taps(groups, runs, first_taps, lanes)
     total_blocks = sum(s.blocks(lanes) for s in p.sources)
     w = packed_weights(p, all_taps, runs, places, total_blocks * steps * lanes)
-    bias = packed_biases(p, total_blocks * lanes)
+    bias = packed_biases(low, node.name, p.sources)
     blocks = [(s.out, s.out_block + b) for s in p.sources for b in range(s.blocks(lanes))]
     spec = {"blocks": blocks, "groups": groups, "taps": tap_table, "tiles": tiles}
     reads = [p.x, w, bias] + ([p.residual] if p.residual is not None else [])
@@ -343,14 +351,15 @@ def packed_weights(p: Product, all_taps: list[list[Tap]], runs: list[list[Source
     return packed
 
 
-def packed_biases(p: Product, floats: int) -> Tensor:
+def packed_biases(low: Lowering, name: str, sources: list[Source]) -> Tensor:
     """Emit the padding of every source's biases to whole blocks; the packed vector."""
-    low, lanes = p.low, p.low.lanes
-    constant = all(s.bias is None or low.is_constant(s.bias) for s in p.sources)
-    buffer = Buffer("constant" if constant else "arena", floats, name=f"{p.node.name} bias")
+    lanes = low.lanes
+    floats = sum(s.blocks(lanes) for s in sources) * lanes
+    constant = all(s.bias is None or low.is_constant(s.bias) for s in sources)
+    buffer = Buffer("constant" if constant else "arena", floats, name=f"{name} bias")
     packed = tensor(buffer, (1, 1, 1, floats), 1)
     first = 0
-    for s in p.sources:
+    for s in sources:
         padded = s.blocks(lanes) * lanes
         target = Tensor(buffer, 1, (1, 1, 1, padded), padded, padded, padded, first)
         if s.bias is None:
@@ -359,7 +368,7 @@ def packed_biases(p: Product, floats: int) -> Tensor:
             whole = low.raw(s.bias, 0) if constant else low.dense(s.bias)
             raw, count = Tensor(whole.buffer, 1, (1, 1, 1, s.channels), 0, 0, 0, whole.offset + s.first), s.channels
         make = lambda raw=raw, target=target, count=count, padded=padded: PadVector(raw.operand(), target.operand(), count, padded)  # noqa: E731
-        task = Task("pack", p.node.name, make, [raw.buffer], [buffer], shape=(floats,), algorithm="pack bias", out_bytes=4 * floats)
+        task = Task("pack", name, make, [raw.buffer], [buffer], shape=(floats,), algorithm="pack bias", out_bytes=4 * floats)
         low.emit(task, [low.constant_array(s.bias)] if constant and s.bias is not None else ([] if constant else None))
         first += padded
     return packed

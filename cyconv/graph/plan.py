@@ -23,8 +23,9 @@ class Plan:
     batch and number of threads, on one instruction set. Denormal numbers are flushed to zero inside a call.
     """
 
-    def __init__(self, traced: Graph, program: Program, tasks: list[Task], num_threads: int, single: bool):
+    def __init__(self, traced: Graph, program: Program, tasks: list[Task], num_threads: int, single: bool, winograd: str):
         self.num_threads = num_threads
+        self.winograd = winograd
         self.input_shapes = [v.shape for v in traced.inputs]
         self.output_shapes = [v.shape for v in traced.outputs]
         self._traced = traced
@@ -100,13 +101,14 @@ class Plan:
     # Feature maps
 
     def _named_values(self) -> dict[str, Value]:
-        """What ``capture`` can name: layers by path (their last op counts), and ops by ``path.op``."""
+        """What ``capture`` can name: layers by path (the last op inside counts), and ops by ``path.op``."""
         named: dict[str, Value] = {}
         for node in self._traced.nodes:
             named[f"{node.name}.{node.op}" if node.name else node.op] = node.outputs[0]
         for node in self._traced.nodes:
-            if node.name:
-                named[node.name] = node.outputs[0]
+            parts = node.name.split(".") if node.name else []
+            for depth in range(len(parts), 0, -1):
+                named[".".join(parts[:depth])] = node.outputs[0]
         return named
 
     def _capture(self, inputs, out, patterns: list[str]):
@@ -138,7 +140,7 @@ class Plan:
                 graph = Graph()
                 graph.inputs, graph.nodes, graph.constants = self._traced.inputs, self._traced.nodes, self._traced.constants
                 graph.outputs = self._traced.outputs + values
-                plan = compile_graph(graph, self.num_threads, single=False)
+                plan = compile_graph(graph, self.num_threads, False, self.winograd)
                 if len(self._captures) >= MAX_CAPTURE_PLANS:
                     self._captures.pop(next(iter(self._captures)))
                 self._captures[key] = plan

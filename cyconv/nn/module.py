@@ -370,7 +370,7 @@ def indent(text: str) -> str:
     return text.replace("\n", "\n  ")
 
 
-def compile(module: Module, input_shape, num_threads: int | None = None) -> Plan:
+def compile(module: Module, input_shape, num_threads: int | None = None, winograd: str = "auto") -> Plan:
     """Compile a network for one input shape.
 
     Parameters
@@ -381,6 +381,10 @@ def compile(module: Module, input_shape, num_threads: int | None = None) -> Plan
         The shape of its input, such as ``(1, 3, 224, 224)``; a list for a network with several inputs.
     num_threads : int, optional
         Threads that the plan uses; the number of CPUs that the process may use when left out. It never changes the result.
+    winograd : str
+        "auto" lets 3x3 convolutions of stride 1 use Winograd's algorithm where it is expected to be faster, "off" computes all
+        directly, "F(2,3)", "F(3,3)" or "F(4,3)" names the kind that all suitable ones use. Winograd rounds otherwise than
+        direct convolution; README.md states how much.
 
     Returns
     -------
@@ -392,10 +396,10 @@ def compile(module: Module, input_shape, num_threads: int | None = None) -> Plan
     TypeError
         When ``module`` is no module or ``input_shape`` holds no ints.
     ValueError
-        When the network cannot take input of this shape, or is in training mode where that matters.
+        When the network cannot take input of this shape, or is in training mode where that matters; when ``winograd`` is unknown.
     """
     if not isinstance(module, Module):
         raise TypeError(f"module: expected a cyconv.nn.Module, got {type(module).__name__}")
     several = isinstance(input_shape, (list, tuple)) and any(isinstance(s, (list, tuple)) for s in input_shape)
     shapes = tuple(check_shape(shape, "input_shape") for shape in (input_shape if several else [input_shape]))
-    return compile_module(module, shapes, num_threads)
+    return compile_module(module, shapes, num_threads, winograd)

@@ -78,9 +78,9 @@ class PlanCache:
         return sum(plan.constant_bytes + plan.arena_bytes for plan in self._plans.values())
 
 
-def compile_module(module: Module, shapes: tuple[tuple[int, ...], ...], num_threads: int | None = None) -> Plan:
+def compile_module(module: Module, shapes: tuple[tuple[int, ...], ...], num_threads: int | None = None, winograd: str = "auto") -> Plan:
     """A plan of ``module`` for inputs of these shapes."""
-    return compile_function(module, shapes, input_names(len(shapes)), num_threads)
+    return compile_function(module, shapes, input_names(len(shapes)), num_threads, winograd)
 
 
 def input_names(number: int) -> list[str]:

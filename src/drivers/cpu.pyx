@@ -92,14 +92,17 @@ def measure_peak(double seconds=0.05):
     return best
 
 
+CGROUP_ROOT = "/sys/fs/cgroup"
+
+
 # How many CPUs the cgroup's quota pays for.
 def _cgroup_cpus():
-    for path in ("/sys/fs/cgroup/cpu.max", "/sys/fs/cgroup/cpu/cpu.cfs_quota_us"):
+    for path in (f"{CGROUP_ROOT}/cpu.max", f"{CGROUP_ROOT}/cpu/cpu.cfs_quota_us"):
         try:
             with open(path) as f:
                 words = f.read().split()
             if len(words) == 1:
-                with open("/sys/fs/cgroup/cpu/cpu.cfs_period_us") as f:
+                with open(f"{CGROUP_ROOT}/cpu/cpu.cfs_period_us") as f:
                     words += f.read().split()
             if words[0] not in ("max", "-1"):
                 return max(1, -(-int(words[0]) // int(words[1])))

@@ -14,8 +14,9 @@
 #endif
 
 /* The next item of a step that no thread of the team has taken yet. Items go to whoever is free, so a thread that the
- * system has slowed down takes fewer; which thread computes an item has no influence on its bits. */
-static inline ptrdiff_t cy_next_item(ptrdiff_t *counter) { return __atomic_fetch_add(counter, 1, __ATOMIC_RELAXED); }
+ * system has slowed down takes fewer; which thread computes an item has no influence on its bits. Who sees that an item was
+ * taken also sees its taker at work (below), hence the ordering. */
+static inline ptrdiff_t cy_next_item(ptrdiff_t *counter) { return __atomic_fetch_add(counter, 1, __ATOMIC_ACQ_REL); }
 
 /* Who is at work in a step. A thread that comes back from the step's function knows that all items were taken; when nobody
  * is at work any more, all are done. So a step is waited for, not the other threads: one that the system keeps off its CPU

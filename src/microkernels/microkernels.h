@@ -46,6 +46,30 @@ typedef struct {
 
 typedef void (*cy_conv_fn)(const cy_conv_args *);
 
+enum { CY_WINO_KINDS = 3 }; /* F(2,3), F(3,3), F(4,3) */
+
+/* One tile of one channel block; equations in winograd.inc. */
+typedef struct {
+  const float *in;                    /* IN  pixel (0, 0) of the tile, which may lie outside the image */
+  ptrdiff_t in_row;                   /* between rows */
+  ptrdiff_t row0, row1, col0, col1;   /* the part of the tile that lies inside the image, and is read */
+  float *out;                         /* OUT point 0 */
+  ptrdiff_t out_point;                /* between points */
+} cy_wino_input_args;
+
+typedef struct {
+  const float *in;      /* IN  point 0 */
+  ptrdiff_t in_point;   /* between points */
+  const float *bias;    /* IN  LANES */
+  const float *residual; /* IN  added before the activation, or NULL */
+  ptrdiff_t res_row;
+  float *out;           /* OUT pixel (0, 0) of the tile */
+  ptrdiff_t out_row;
+  ptrdiff_t rows, columns; /* of the tile that lie inside the image, and are written */
+  int act;
+  float lo, hi, slope;
+} cy_wino_output_args;
+
 /* One row of pooled outputs of one channel block; equation in pool.inc. */
 typedef struct {
   const float *in;       /* IN  first row of the windows, column 0 */
@@ -95,6 +119,10 @@ typedef struct {
   /* Tiles of one block, one row, 1..lanewise_pixels pixels; [pixels-1]. */
   int lanewise_pixels;
   cy_conv_fn lanewise[CY_CONV_PIXELS];
+
+  /* [kind] */
+  void (*wino_input[CY_WINO_KINDS])(const cy_wino_input_args *);
+  void (*wino_output[CY_WINO_KINDS])(const cy_wino_output_args *);
 
   void (*max_pool)(const cy_pool_args *);
   void (*avg_pool)(const cy_pool_args *);

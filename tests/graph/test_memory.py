@@ -59,7 +59,12 @@ def test_random_graphs():
 
 def test_lives_reach_from_the_first_to_the_last_touch():
     a, b, c, given = Buffer("arena", 1), Buffer("arena", 2), Buffer("constant", 3), Buffer("array", 4)
-    tasks = [Task("t", "", None, [given], [a]), Task("t", "", None, [a, c], [b]), Task("t", "", None, [a], [given]), Task("t", "", None, [b], [b])]
+    tasks = [
+        Task("t", "", None, [given], [a]),
+        Task("t", "", None, [a, c], [b]),
+        Task("t", "", None, [a], [given]),
+        Task("t", "", None, [b], [b]),
+    ]
     assert {life.buffer: (life.first, life.last) for life in lives(tasks)} == {a: (0, 2), b: (1, 3)}
 
 

@@ -83,7 +83,9 @@ def test_tiles_of_googlenet(layer):
     groups, tiles = [], []
     for count in group_blocks(blocks, size, size, AVX512):
         t = tiling(count, size, size, AVX512[count - 1])
-        groups.append(Group(count, 0, 0, 0, 0, 0, len(tiles), len(t.tiles), t.rows, 1))
+        fields = dict.fromkeys(Group.__dataclass_fields__, 0)
+        fields |= {"n_blocks": count, "first_tile": len(tiles), "n_tiles": len(t.tiles), "tile_rows": t.rows}
+        groups.append(Group(**fields))
         tiles += t.tiles
     assert tiles_text(groups, tiles) == expected
 

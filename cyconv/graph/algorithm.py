@@ -1,0 +1,92 @@
+"""Which algorithm computes each convolution: direct, or Winograd's for 3x3 kernels of stride 1.
+
+The choice depends on the layer and the instruction set alone, by estimated cycles, so that results have the same bits for every batch
+size and number of threads.
+"""
+
+from __future__ import annotations
+
+from cyconv._kernels.cpu import conv_pixels
+from cyconv.graph.ir import Graph, Node
+from cyconv.graph.select import group_blocks, split, tiling
+from cyconv.winograd import ALL, Winograd
+
+BY_NAME = {kind.name: kind for kind in ALL}
+LEAST_GAIN = 0.9  # of the estimated time: below it, direct convolution stays, which rounds less
+# Of the transformed input of a stretch: half of a second-level cache, the rest is for weights and products.
+STRETCH_FLOATS = 1 << 17
+MIN_STRETCH = 28  # tiles: fewer would fetch the weights too often
+# Cycles of the transforms of one tile and channel block, loads and stores included (measured on Zen 5, AVX-512).
+INPUT_CYCLES = {"F(2,3)": 60, "F(3,3)": 140, "F(4,3)": 220}
+OUTPUT_CYCLES = {"F(2,3)": 50, "F(3,3)": 110, "F(4,3)": 180}
+WEIGHT_BYTES_PER_CYCLE = 10  # that one core reads beyond its own caches; Winograd's weights are up to four times as many
+
+
+def suits(node: Node) -> bool:
+    """Whether the node is a 3x3 convolution of stride 1, without dilation or groups."""
+    a = node.attrs
+    plain = (a["stride"], a["dilation"], a["groups"], a.get("branches", 1)) == ((1, 1), (1, 1), 1, 1)
+    return plain and node.inputs[1].shape[2:] == (3, 3)
+
+
+def tiles_of(kind: Winograd, node: Node) -> tuple[int, int]:
+    """Tiles down and across one image of the output."""
+    _, _, oh, ow = node.outputs[0].shape
+    return -(-oh // kind.m), -(-ow // kind.m)
+
+
+def stretches(total: int, floats_per_tile: int) -> list[tuple[int, int]]:
+    """(first, count) of stretches of about equal length."""
+    largest = max(MIN_STRETCH, STRETCH_FLOATS // floats_per_tile)
+    return list(split(total, largest + largest // 4))
+
+
+def winograd_cycles(kind: Winograd, node: Node, lanes: int) -> float:
+    """Estimated cycles of the layer for one image."""
+    down, across = tiles_of(kind, node)
+    co, ci = node.inputs[1].shape[:2]
+    in_blocks, out_blocks = -(-ci // lanes), -(-co // lanes)
+    cycles = down * across * (in_blocks * INPUT_CYCLES[kind.name] + out_blocks * OUTPUT_CYCLES[kind.name])
+    for _, count in stretches(down * across, kind.n**2 * in_blocks * lanes):
+        sizes = group_blocks(out_blocks, 1, count, conv_pixels())
+        product = kind.n**2 * ci * sum(tiling(size, 1, count, conv_pixels()[size - 1][:1] + (0,)).cycles for size in sizes)
+        cycles += max(product, kind.n**2 * ci * out_blocks * lanes * 4 / WEIGHT_BYTES_PER_CYCLE)
+    return cycles
+
+
+def direct_cycles(node: Node, lanes: int) -> float:
+    """Estimated cycles of the same layer computed directly."""
+    co, ci = node.inputs[1].shape[:2]
+    _, _, oh, ow = node.outputs[0].shape
+    blocks = -(-co // lanes)
+    sizes = group_blocks(blocks, oh, ow, conv_pixels())
+    product = 9 * ci * sum(tiling(size, oh, ow, conv_pixels()[size - 1]).cycles for size in sizes)
+    return max(product, 9 * ci * blocks * lanes * 4 / WEIGHT_BYTES_PER_CYCLE)
+
+
+def choose(node: Node, winograd: str, lanes: int) -> Winograd | None:
+    """The kind for a node that Winograd suits, or None for direct convolution."""
+    if winograd != "auto":
+        return BY_NAME[winograd]
+    if node.inputs[1].shape[1] < lanes:
+        return None
+    best = min(ALL, key=lambda kind: winograd_cycles(kind, node, lanes))
+    return best if winograd_cycles(best, node, lanes) < LEAST_GAIN * direct_cycles(node, lanes) else None
+
+
+def check_winograd(winograd: str) -> str:
+    """The option as it came; ValueError when it is none of the known ones."""
+    if winograd not in ("auto", "off", *BY_NAME):
+        raise ValueError(f"winograd must be 'auto', 'off' or one of {', '.join(map(repr, BY_NAME))}, got {winograd!r}")
+    return winograd
+
+
+def choose_algorithms(graph: Graph, winograd: str, lanes: int) -> None:
+    """Note in each convolution's attributes, under "winograd", the kind that it will use, or None.
+
+    The weights must be constants: their transform takes longer than the convolution.
+    """
+    for node in graph.nodes:
+        if node.op == "conv2d":
+            suitable = winograd != "off" and suits(node) and node.inputs[1] in graph.constants and 0 not in node.outputs[0].shape
+            node.attrs["winograd"] = choose(node, winograd, lanes) if suitable else None

@@ -1,0 +1,66 @@
+"""Arrays at the door: what works as it is, what is copied, and what is refused by name."""
+
+import numpy as np
+import pytest
+
+from cyconv.graph.arrays import as_float32, check_out
+
+X = np.arange(24, dtype=np.float32).reshape(4, 6)
+
+
+def unaligned(x: np.ndarray) -> np.ndarray:
+    """A copy of x that begins one byte behind a boundary."""
+    memory = np.zeros(x.nbytes + 1, np.uint8)
+    view = memory[1:].view(np.float32).reshape(x.shape)
+    view[...] = x
+    assert not view.flags.aligned
+    return view
+
+
+def test_a_plain_array_is_not_copied():
+    assert as_float32(X, "x") is X
+    frozen = X.copy()
+    frozen.flags.writeable = False
+    assert as_float32(frozen, "x") is frozen
+
+
+@pytest.mark.parametrize(
+    "form", [np.asfortranarray, unaligned, lambda x: x.astype(">f4"), lambda x: np.repeat(x, 2, 1)[:, ::2], lambda x: x[::-1][::-1]]
+)
+def test_other_forms_are_brought_into_shape(form):
+    y = as_float32(form(X), "x")
+    assert y.flags.c_contiguous and y.flags.aligned and y.dtype.isnative and y.dtype == np.float32
+    assert np.array_equal(y, X)
+
+
+@pytest.mark.parametrize(
+    "dtype", [np.float64, np.float16, np.int32, np.int64, np.bool_, np.complex64, "datetime64[s]", object, "S4", np.longdouble]
+)
+def test_other_dtypes_are_refused(dtype):
+    with pytest.raises(TypeError, match=r"image must be float32, got .*astype"):
+        as_float32(np.ones(3).astype(dtype), "image")
+
+
+@pytest.mark.parametrize("value", [[1.0], 1.0, None, "x", memoryview(X)])
+def test_other_types_are_refused(value):
+    with pytest.raises(TypeError, match=r"image must be a NumPy array of float32, got .*np.asarray"):
+        as_float32(value, "image")
+
+
+def test_out():
+    out = np.empty((4, 6), np.float32)
+    assert check_out(out, (4, 6), [X]) is out
+    with pytest.raises(TypeError, match="out must be a NumPy array of float32, got list"):
+        check_out([1.0], (1,), [])
+    for dtype in (np.float64, ">f4", np.int32):
+        with pytest.raises(TypeError, match="out must be a NumPy array of float32"):
+            check_out(np.empty((4, 6), dtype), (4, 6), [])
+    with pytest.raises(ValueError, match=r"out must have shape \(4, 6\), got \(6, 4\)"):
+        check_out(np.empty((6, 4), np.float32), (4, 6), [])
+    frozen = out.copy()
+    frozen.flags.writeable = False
+    for bad in (np.asfortranarray(out), unaligned(out), frozen, np.empty((4, 12), np.float32)[:, ::2]):
+        with pytest.raises(ValueError, match="contiguous, aligned and writeable"):
+            check_out(bad, (4, 6), [])
+    with pytest.raises(ValueError, match="share memory"):
+        check_out(out, (4, 6), [X, out[1:]])
