@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from cyconv import functional, io, lecture, models, nn, signal
     from cyconv.graph import Plan, get_num_threads, set_num_threads
     from cyconv.nn import compile
-    from cyconv.summary import summary
+    from cyconv.summarize import summary
 
 __version__ = "0.1.0"
 
@@ -36,7 +36,7 @@ _HOMES = {
     "nn": "",
     "set_num_threads": "cyconv.graph",
     "signal": "",
-    "summary": "cyconv.summary",
+    "summary": "cyconv.summarize",
 }
 
 __all__ = [

@@ -26,7 +26,7 @@ from cyconv.io import load_weights
 from cyconv.io.images import load_images
 from cyconv.models.digits import RESULT
 from cyconv.nn import Module, init
-from cyconv.summary import summary
+from cyconv.summarize import summary
 from cyconv.table import Table
 
 FAILED, INTERRUPTED, PIPE_CLOSED = 2, 130, 141  # exit codes: argparse's own; 128 + SIGINT; 128 + SIGPIPE

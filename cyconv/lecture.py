@@ -15,7 +15,7 @@ from cyconv import nn
 from cyconv.graph.ir import Graph, Node, Value
 from cyconv.models import alexnet_two_tower, googlenet
 from cyconv.ops import OPS
-from cyconv.summary import summary, trace
+from cyconv.summarize import summary, trace
 from cyconv.table import Table
 
 # Published cells, one line a row, as printed. k = 1000, K = 1024, M = 1,000,000.

@@ -15,7 +15,7 @@ from cyconv import cli, models
 from cyconv.io import load_images, save_weights
 from cyconv.lecture import TABLES
 from cyconv.nn import init
-from cyconv.summary import summary
+from cyconv.summarize import summary
 
 
 @pytest.fixture

@@ -46,10 +46,10 @@ def winograd_cycles(kind: Winograd, node: Node, lanes: int) -> float:
     down, across = tiles_of(kind, node)
     co, ci = node.inputs[1].shape[:2]
     in_blocks, out_blocks = -(-ci // lanes), -(-co // lanes)
-    cycles = down * across * (in_blocks * INPUT_CYCLES[kind.name] + out_blocks * OUTPUT_CYCLES[kind.name])
+    cycles: float = down * across * (in_blocks * INPUT_CYCLES[kind.name] + out_blocks * OUTPUT_CYCLES[kind.name])
     for _, count in stretches(down * across, kind.n**2 * in_blocks * lanes):
         sizes = group_blocks(out_blocks, 1, count, conv_pixels())
-        product = kind.n**2 * ci * sum(tiling(size, 1, count, conv_pixels()[size - 1][:1] + (0,)).cycles for size in sizes)
+        product = kind.n**2 * ci * sum(tiling(size, 1, count, (*conv_pixels()[size - 1][:1], 0)).cycles for size in sizes)
         cycles += max(product, kind.n**2 * ci * out_blocks * lanes * 4 / WEIGHT_BYTES_PER_CYCLE)
     return cycles
 

@@ -17,6 +17,8 @@ from cyconv.graph.lower import Lowering
 from cyconv.graph.select import group_blocks, split
 from cyconv.winograd import Winograd
 
+Pieces = list[tuple[int, int]]  # (first tile, tiles)
+
 ITEM_TILES = 28  # tiles whose products wait in the cache for the transform back
 
 
@@ -58,7 +60,7 @@ class ProductSpec:
     scratch: Operand
     stretch: Stretch
     groups: list[WinogradGroup]
-    pieces: list[tuple[int, int]]
+    pieces: Pieces
     channels: int
     scratch_floats: int
     act: int
@@ -72,7 +74,7 @@ def plan_groups(
 ) -> tuple[list[WinogradGroup], list[tuple[int, int]]]:
     """Groups of these sizes and pieces of a stretch of ``count`` tiles."""
     groups: list[WinogradGroup] = []
-    pieces: list[tuple[int, int]] = []
+    pieces: Pieces = []
     first_piece: dict[int, tuple[int, int]] = {}
     block = weights = 0
     for size in sizes:
@@ -86,6 +88,11 @@ def plan_groups(
         weights += kind.n**2 * ci * size * lanes
         block += size
     return groups, pieces
+
+
+def item_tiles(g: WinogradGroup, pieces: Pieces) -> int:
+    """The most tiles that one item of a group works on."""
+    return g.item_pieces * max(tiles for _, tiles in pieces[g.first_piece : g.first_piece + g.n_pieces])
 
 
 def group_sizes(low: Lowering, node: Node, kind: Winograd) -> tuple[int, ...]:

@@ -5,7 +5,7 @@ import pytest
 from benchmarks.layers import CONVS, LINEARS, Conv, Linear
 from cyconv.models import INPUT_SHAPES, get_model
 from cyconv.ops import OPS
-from cyconv.summary import trace
+from cyconv.summarize import trace
 
 NETWORKS = ["alexnet", "alexnet_two_tower", "digits", "googlenet", "lenet"]
 PARTS = {

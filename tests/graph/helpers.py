@@ -3,8 +3,9 @@
 import numpy as np
 
 from cyconv import functional as F
-from cyconv.graph.compile import trace_function
+from cyconv.graph.compile import compile_function, trace_function
 from cyconv.graph.ir import Graph, Node
+from cyconv.graph.plan import Plan
 from cyconv.graph.trace import Tracer, apply
 from cyconv.ops import OPS
 
@@ -19,6 +20,11 @@ def integers(shape, seed=0, low=-4, high=4) -> np.ndarray:
 def record(fn, *shapes) -> Graph:
     """The graph of ``fn`` as it was traced."""
     return trace_function(fn, list(shapes), [f"x{i}" for i in range(len(shapes))])[0]
+
+
+def direct(fn, *shapes, threads=2) -> Plan:
+    """A plan whose convolutions are exact on integers."""
+    return compile_function(fn, list(shapes), [f"x{i}" for i in range(len(shapes))], threads, "off")
 
 
 def ops(graph: Graph) -> list[str]:

@@ -11,7 +11,7 @@ from cyconv.graph.lower import HANDLERS, Lowering
 from cyconv.graph.passes import optimise
 from cyconv.graph.trace import apply
 from cyconv.ops import OPS
-from tests.graph.helpers import evaluate, integers, random_network, record
+from tests.graph.helpers import direct, evaluate, integers, random_network, record
 
 L = cpu.lanes()
 
@@ -28,10 +28,9 @@ def steps(fn, *shapes) -> list[str]:
 
 def run(fn, *shapes, threads=2) -> None:
     """The compiled plan gives what the references give, exactly."""
-    traced, single = trace_function(fn, list(shapes), [f"x{i}" for i in range(len(shapes))])
     arrays = [integers(shape, 5) for shape in shapes]
-    got = compile_graph(traced, threads, single)(*arrays)
-    for g, w in zip([got] if single else got, evaluate(traced, *arrays), strict=True):
+    got = direct(fn, *shapes, threads=threads)(*arrays)
+    for g, w in zip(got if isinstance(got, tuple) else [got], evaluate(record(fn, *shapes), *arrays), strict=True):
         assert np.array_equal(g, w) and g.shape == w.shape
 
 
@@ -161,14 +160,15 @@ def test_prefetching_follows_the_order_of_products():
     assert [t.following for t in products] == [[products[1].weights], [products[2].weights], []]
 
 
-@pytest.mark.parametrize("threads", [1, 2, 3])
-def test_random_networks(threads):
+@pytest.mark.parametrize(("threads", "winograd"), [(1, "off"), (2, "off"), (3, "off"), (2, "F(2,3)")])
+def test_random_networks(threads, winograd):
+    """Exact on small integers; so is F(2,3), whose constants are halves."""
     nonzero = []
     for seed in range(threads * 1000, threads * 1000 + 100):
         fn, shape = random_network(seed)
         traced, single = trace_function(fn, [shape], ["x"])
         x = integers(shape, seed)
-        got = compile_graph(traced, threads, single)(x)
+        got = compile_graph(traced, threads, single, winograd)(x)
         for g, w in zip([got] if single else got, evaluate(traced, x), strict=True):
             assert np.array_equal(g, w), seed
             nonzero.append(np.count_nonzero(w) / w.size)

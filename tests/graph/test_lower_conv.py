@@ -6,10 +6,10 @@ import pytest
 from cyconv import functional as F
 from cyconv._kernels import cpu
 from cyconv.graph import lower_conv
-from cyconv.graph.compile import compile_function, compile_graph, trace_function
+from cyconv.graph.compile import compile_graph, trace_function
 from cyconv.graph.passes import optimise
 from cyconv.ops import OPS
-from tests.graph.helpers import evaluate, integers, record
+from tests.graph.helpers import direct, evaluate, integers, record
 from tests.graph.test_lower import lowering
 
 L = cpu.lanes()
@@ -41,7 +41,7 @@ def test_kinds(ci, co, groups, behind, kind, relayouts):
     assert product.algorithm.split()[0] == kind
     assert product.macs == OPS["conv2d"].macs([(2, ci, 5, 6), w.shape], [(2, co, 3, 4)], {})
     assert [t.op for t in low.tasks].count("relayout") == relayouts + behind + 1
-    plan = compile_function(fn, [(2, ci, 5, 6)], ["x"], 2)
+    plan = direct(fn, (2, ci, 5, 6))
     x = integers((2, ci, 5, 6), 2)
     assert np.array_equal(plan(x), evaluate(record(fn, x.shape), x)[0])
 
@@ -69,7 +69,7 @@ def test_single_pixels_lie_side_by_side(n, m):
     want = np.einsum("nchw,mchw->nm", image, kernel)
     assert np.array_equal(F.conv2d(image, kernel)[:, :, 0, 0], want)
     four = r[:, :, None, None]
-    plan = compile_function(lambda x, r: F.relu(F.conv2d(x, kernel) + r), [image.shape, four.shape], ["x", "r"], 2)
+    plan = direct(lambda x, r: F.relu(F.conv2d(x, kernel) + r), image.shape, four.shape)
     assert np.array_equal(plan(image, four)[:, :, 0, 0], np.maximum(want + r, 0))
 
 
@@ -78,14 +78,12 @@ def test_single_pixels_read_by_a_padded_convolution(padded):
     kernel, after = integers((L + 1, 3, 4, 2), 5), integers((2, L + 1, 3, 3), 6)
     fn = lambda x: F.conv2d(F.conv2d(x, kernel), after, padding=1) if padded else F.conv2d(x, kernel)  # noqa: E731
     x = integers((5, 3, 4, 2), 1)
-    assert np.array_equal(compile_function(fn, [x.shape], ["x"], 3)(x), evaluate(record(fn, x.shape), x)[0])
+    assert np.array_equal(direct(fn, x.shape, threads=3)(x), evaluate(record(fn, x.shape), x)[0])
 
 
 def test_merged_siblings():
     ws = [integers((co, 3, 1, 1), co) for co in (L, 5, 2 * L + 1)]
     for before in (lambda x: x, lambda x: F.max_pool2d(x, 2)):  # planar and dense
-        fn = lambda x: tuple(F.relu(F.conv2d(before(x), w, integers((len(w),), 3))) for w in ws)  # noqa: E731
-
         def shared(x, before=before):
             y = before(x)
             return tuple(F.relu(F.conv2d(y, w, integers((len(w),), 3))) for w in ws)
@@ -95,7 +93,6 @@ def test_merged_siblings():
         x = integers((3, 3, 6, 6), 1)
         for got, want in zip(compile_graph(traced, 2, single)(x), evaluate(traced, x), strict=True):
             assert np.array_equal(got, want)
-        del fn
 
 
 @pytest.mark.parametrize("activation", [F.relu, F.relu6, lambda y: F.leaky_relu(y, 0.25)])
@@ -104,13 +101,13 @@ def test_activations_in_the_store(activation, groups):
     w = integers((15, 15 // groups, 3, 3), 1)
     fn = lambda x: activation(F.conv2d(x, w, integers((15,), 2), padding=1, groups=groups))  # noqa: E731
     x = integers((2, 15, 5, 5), 3)
-    plan = compile_function(fn, [x.shape], ["x"], 2)
+    plan = direct(fn, x.shape)
     assert [s["op"] for s in plan.steps() if s["op"] != "relayout"] == ["conv2d"]
     assert np.array_equal(plan(x), evaluate(record(fn, x.shape), x)[0])
 
 
 def test_weights_as_inputs_are_packed_in_every_call():
-    plan = compile_function(lambda x, w, b: F.conv2d(x, w, b), [(1, 20, 4, 4), (7, 20, 3, 3), (7,)], ["x", "w", "b"], 1)
+    plan = direct(lambda x, w, b: F.conv2d(x, w, b), (1, 20, 4, 4), (7, 20, 3, 3), (7,), threads=1)
     assert [s["op"] for s in plan.steps()].count("pack") == 2
     for seed in range(3):
         arrays = [integers(shape, seed) for shape in plan.input_shapes]

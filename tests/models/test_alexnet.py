@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cyconv.models import alexnet, alexnet_two_tower
-from cyconv.summary import summary
+from cyconv.summarize import summary
 from tests.models import torch_models
 
 

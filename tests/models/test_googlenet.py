@@ -6,7 +6,7 @@ import torch
 
 from cyconv.models import googlenet, googlenet_bn
 from cyconv.models.googlenet import InceptionAux
-from cyconv.summary import trace
+from cyconv.summarize import trace
 from tests.models import torch_models
 
 

@@ -6,7 +6,7 @@ import sys
 import pytest
 
 from cyconv import models, nn
-from cyconv.summary import summary
+from cyconv.summarize import summary
 
 NAMES = ["alexnet", "alexnet_two_tower", "digits", "googlenet", "googlenet_bn", "lenet"]
 CLASSES = [models.AlexNet, models.AlexNetTwoTower, models.Digits, models.GoogLeNet, models.GoogLeNetBN, models.LeNet]

@@ -6,7 +6,7 @@ import torch
 
 import cyconv.functional as F
 from cyconv import models, nn
-from cyconv.summary import summary
+from cyconv.summarize import summary
 
 # torchvision publishes parameters and multiply-adds (in units of 1e9, three decimals) of its networks.
 TORCHVISION = {"alexnet": (61_100_840, 0.714), "googlenet_bn": (6_624_904, 1.498)}
