@@ -24,7 +24,7 @@ x = np.random.default_rng(0).standard_normal((2, 3, 8, 8)).astype(np.float32)
 
 def run(script: str, start: str = START, timeout: int = 60, **environment: str) -> str:
     """The output of a script; it fails when the script does, or hangs."""
-    env = {k: v for k, v in os.environ.items() if k != "OMP_NUM_THREADS"} | {"PYTHONPATH": str(ROOT)} | environment
+    env = {k: v for k, v in os.environ.items() if k not in ("OMP_NUM_THREADS", "OMP_WAIT_POLICY")} | {"PYTHONPATH": str(ROOT)} | environment
     done = subprocess.run([sys.executable, "-c", start + script], env=env, capture_output=True, text=True, timeout=timeout)
     assert done.returncode == 0, f"exit code {done.returncode}\n{done.stdout}\n{done.stderr}"
     return done.stdout

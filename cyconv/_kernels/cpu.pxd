@@ -7,6 +7,7 @@ cdef extern from "microkernels.h" nogil:
         CY_CONV_BLOCKS
         CY_CONV_ROWS
         CY_CONV_PIXELS
+        CY_WINO_KINDS
         CY_ACT_NONE
         CY_ACT_CLAMP
         CY_ACT_LEAKY
@@ -89,8 +90,8 @@ cdef extern from "microkernels.h" nogil:
         cy_conv_fn conv[3][2][14]
         int lanewise_pixels
         cy_conv_fn lanewise[14]
-        void (*wino_input[3])(const cy_wino_input_args *) noexcept nogil
-        void (*wino_output[3])(const cy_wino_output_args *) noexcept nogil
+        void (*wino_input[4])(const cy_wino_input_args *) noexcept nogil
+        void (*wino_output[4])(const cy_wino_output_args *) noexcept nogil
         void (*max_pool)(const cy_pool_args *) noexcept nogil
         void (*avg_pool)(const cy_pool_args *) noexcept nogil
         void (*unary)(int, const float *, float *, ptrdiff_t, float) noexcept nogil

@@ -1,4 +1,4 @@
-"""Which algorithm computes each convolution: direct, or Winograd's for 3x3 kernels of stride 1.
+"""Which algorithm computes each convolution: direct, or Winograd's for 3x3 and 5x5 kernels of stride 1.
 
 The choice depends on the layer and the instruction set alone, by estimated cycles, so that results have the same bits for every batch
 size and number of threads.
@@ -17,16 +17,16 @@ LEAST_GAIN = 0.9  # of the estimated time: below it, direct convolution stays, w
 STRETCH_FLOATS = 1 << 17
 MIN_STRETCH = 28  # tiles: fewer would fetch the weights too often
 # Cycles of the transforms of one tile and channel block, loads and stores included (measured on Zen 5, AVX-512).
-INPUT_CYCLES = {"F(2,3)": 60, "F(3,3)": 140, "F(4,3)": 220}
-OUTPUT_CYCLES = {"F(2,3)": 50, "F(3,3)": 110, "F(4,3)": 180}
+INPUT_CYCLES = {"F(2,3)": 60, "F(3,3)": 140, "F(4,3)": 220, "F(2,5)": 220}
+OUTPUT_CYCLES = {"F(2,3)": 50, "F(3,3)": 110, "F(4,3)": 180, "F(2,5)": 110}
 WEIGHT_BYTES_PER_CYCLE = 10  # that one core reads beyond its own caches; Winograd's weights are up to four times as many
 
 
 def suits(node: Node) -> bool:
-    """Whether the node is a 3x3 convolution of stride 1, without dilation or groups."""
+    """Whether the node is a 3x3 or 5x5 convolution of stride 1, without dilation or groups."""
     a = node.attrs
     plain = (a["stride"], a["dilation"], a["groups"], a.get("branches", 1)) == ((1, 1), (1, 1), 1, 1)
-    return plain and node.inputs[1].shape[2:] == (3, 3)
+    return plain and node.inputs[1].shape[2:] in ((3, 3), (5, 5))
 
 
 def tiles_of(kind: Winograd, node: Node) -> tuple[int, int]:
@@ -60,17 +60,19 @@ def direct_cycles(node: Node, lanes: int) -> float:
     _, _, oh, ow = node.outputs[0].shape
     blocks = -(-co // lanes)
     sizes = group_blocks(blocks, oh, ow, conv_pixels())
-    product = 9 * ci * sum(tiling(size, oh, ow, conv_pixels()[size - 1]).cycles for size in sizes)
-    return max(product, 9 * ci * blocks * lanes * 4 / WEIGHT_BYTES_PER_CYCLE)
+    taps = node.inputs[1].shape[2] ** 2
+    product = taps * ci * sum(tiling(size, oh, ow, conv_pixels()[size - 1]).cycles for size in sizes)
+    return max(product, taps * ci * blocks * lanes * 4 / WEIGHT_BYTES_PER_CYCLE)
 
 
 def choose(node: Node, winograd: str, lanes: int) -> Winograd | None:
     """The kind for a node that Winograd suits, or None for direct convolution."""
+    fitting = [kind for kind in ALL if kind.r == node.inputs[1].shape[2]]
     if winograd != "auto":
-        return BY_NAME[winograd]
+        return next((kind for kind in fitting if kind.name == winograd), None)
     if node.inputs[1].shape[1] < lanes:
         return None
-    best = min(ALL, key=lambda kind: winograd_cycles(kind, node, lanes))
+    best = min(fitting, key=lambda kind: winograd_cycles(kind, node, lanes))
     return best if winograd_cycles(best, node, lanes) < LEAST_GAIN * direct_cycles(node, lanes) else None
 
 

@@ -58,7 +58,11 @@ def compile_graph(traced: Graph, num_threads: int, single: bool = True, winograd
     for setup in low.setup:
         Program([setup.task.make()], 0, memory).run(setup.arrays, 0, num_threads)
     program = Program([task.make() for task in low.tasks], 4 * arena_floats, memory)
-    return Plan(traced, program, low.tasks, useful_threads(low.tasks, num_threads), single, winograd)
+    plan = Plan(traced, program, low.tasks, useful_threads(low.tasks, num_threads), single, winograd)
+    # The tasks refer to the lowering and it to them; without the circle, folded weights are freed now and not at some later collection.
+    low.tasks.clear()
+    low.setup.clear()
+    return plan
 
 
 def compile_function(

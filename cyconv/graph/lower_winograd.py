@@ -1,4 +1,4 @@
-"""Lowering of 3x3 stride-1 convolutions through Winograd's algorithm.
+"""Lowering of 3x3 and 5x5 stride-1 convolutions through Winograd's algorithm.
 
 The tiles of all images are cut into stretches whose transformed input fits into the second-level cache; each stretch is two
 steps, transform and product. graph/algorithm has chosen which layers come here.
@@ -28,6 +28,7 @@ class Stretch:
 
     kind: int
     m: int
+    n: int
     first: int
     count: int
     across: int
@@ -117,7 +118,7 @@ def lower_winograd(low: Lowering, node: Node, kind: Winograd, bias: Tensor, acti
     parts = stretches(total, per_tile)
     act, lo, hi, slope = activation
     for first, count in parts:
-        stretch = Stretch(kind.index, kind.m, first, count, across, down, top, left)
+        stretch = Stretch(kind.index, kind.m, kind.n, first, count, across, down, top, left)
         groups, pieces = plan_groups(kind, count, ci, sizes, lanes)
         scratch_floats = (
             kind.n**2 * max(g.n_blocks * g.item_pieces * max(t for _, t in pieces[g.first_piece :][: g.n_pieces]) for g in groups) * lanes
@@ -133,7 +134,7 @@ def lower_winograd(low: Lowering, node: Node, kind: Winograd, bias: Tensor, acti
 
         reads = [v, u, bias] + ([residual] if residual is not None else [])
         task = low.emit_node(node, make, reads, [out, m], f"{kind.name} product")
-        task.macs = round(9 * ci * co * x.dims[0] * out.dims[2] * out.dims[3] * count / total)
+        task.macs = round(kind.r**2 * ci * co * x.dims[0] * out.dims[2] * out.dims[3] * count / total)
         task.weights = u
 
 

@@ -14,6 +14,7 @@ from cyconv.graph.ir import Graph, Value
 from cyconv.graph.layout import Task
 
 MAX_CAPTURE_PLANS = 8
+STEP_KEYS = ("name", "op", "shape", "layout", "algorithm", "out_bytes", "macs")
 
 
 class Plan:
@@ -32,7 +33,7 @@ class Plan:
         self._names = [v.name for v in traced.inputs]
         self._dtypes = [np.dtype(v.dtype) for v in traced.outputs]
         self._program = program
-        self._tasks = tasks
+        self._steps = [{key: getattr(task, key) for key in STEP_KEYS} for task in tasks]
         self._single = single
         self._captures: dict[tuple[str, ...], Plan] = {}
         self._lock = Lock()
@@ -150,8 +151,7 @@ class Plan:
 
     def steps(self) -> list[dict]:
         """One record per step: name, op, output shape, layout, algorithm, bytes written and multiply-adds."""
-        keys = ("name", "op", "shape", "layout", "algorithm", "out_bytes", "macs")
-        return [{key: getattr(task, key) for key in keys} for task in self._tasks]
+        return [dict(step) for step in self._steps]
 
     def profile(self, *inputs: np.ndarray, repeats: int = 10):
         """Run ``repeats`` times with a clock between the steps.
@@ -172,7 +172,7 @@ class Plan:
 
         if isinstance(repeats, bool) or not isinstance(repeats, int) or repeats < 1:
             raise ValueError(f"repeats must be a positive int, got {repeats!r}")
-        times = np.zeros((repeats + 1, len(self._tasks) + 1), np.int64)
+        times = np.zeros((repeats + 1, len(self._steps) + 1), np.int64)
         for row in times:
             self._run(inputs, None, row)
         peak = measure_peak()
@@ -184,6 +184,6 @@ class Plan:
         from cyconv.graph.profile import plan_table
 
         shapes = ", ".join(f"{name} {list(shape)}" for name, shape in zip(self._names, self.input_shapes, strict=True))
-        head = f"plan for {shapes} on {isa()}, {self.num_threads} thread(s): {len(self._tasks)} steps"
+        head = f"plan for {shapes} on {isa()}, {self.num_threads} thread(s): {len(self._steps)} steps"
         tail = f"arena {self.arena_bytes / 2**20:.1f} MiB a call, packed weights {self.constant_bytes / 2**20:.1f} MiB"
         return "\n".join([head, plan_table(self.steps()), tail])

@@ -29,7 +29,7 @@ cdef void relayout_block(const relayout_params *p, const float *x, float *y, ptr
     """One channel block of one image: channels first … first + lanes − 1 of y; lanes past the last channel become zero."""
     cdef ptrdiff_t lane, row, px, c
     cdef ptrdiff_t width = p.x.w, from_lanes = p.x.lanes, to_lanes = p.y.lanes
-    cdef const float *src
+    cdef const float *src = x
     cdef float *dst
     for lane in range(to_lanes):
         c = first + lane
@@ -109,7 +109,7 @@ cdef void pack_block(const pack_params *p, const float *w, float *y, ptrdiff_t k
     cdef ptrdiff_t valid = min(L, p.w.n - p.source[k] * L)
     cdef ptrdiff_t t, i, lane
     cdef const ptrdiff_t *tap
-    cdef const float *src
+    cdef const float *src = x
     w += p.source[k] * L * o
     y += p.target[k]
     for t in range(p.n_taps):

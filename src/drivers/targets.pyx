@@ -8,7 +8,8 @@ from libc.stdint cimport int32_t
 from libc.stdlib cimport free
 
 from cyconv._kernels.cpu cimport (
-    CY_CONV_BLOCKS, CY_CONV_PIXELS, CY_CONV_ROWS, CY_LRN_PIXELS, cy_conv_args, cy_conv_fn, cy_kernels, cy_pool_args, cy_tap, table_of,
+    CY_CONV_BLOCKS, CY_CONV_PIXELS, CY_CONV_ROWS, CY_LRN_PIXELS, cy_conv_args, cy_conv_fn, cy_kernels, cy_pool_args, cy_tap,
+    cy_wino_input_args, cy_wino_output_args, table_of,
 )
 from cyconv._kernels.step cimport allocate
 
@@ -97,6 +98,39 @@ def pool(str isa, str kind, const float[::1] x, float[::1] y, windows):
         t.max_pool(&a)
     else:
         t.avg_pool(&a)
+
+
+cdef int check_wino(int kind) except -1:
+    if not 0 <= kind < 3:
+        raise ValueError(f"no Winograd kernel of kind {kind}")
+    return 0
+
+
+def wino_input(str isa, int kind, tile):
+    """Bᵀ d B of one tile. `tile` has x, x_offset (of pixel (0, 0), which may lie outside of x), in_row, rows and columns (first and
+    end of the part inside the image), y, out_point."""
+    cdef cy_wino_input_args a
+    check_wino(kind)
+    a.inp, a.in_row = reading(tile.x) + <Py_ssize_t> tile.x_offset, tile.in_row
+    a.row0, a.row1 = tile.rows
+    a.col0, a.col1 = tile.columns
+    a.out, a.out_point = writing(tile.y), tile.out_point
+    table_of(isa).wino_input[kind](&a)
+
+
+def wino_output(str isa, int kind, tile):
+    """Aᵀ M A of one tile. `tile` has x, in_point, bias, residual (laid out as y) or None, y, out_row, rows and columns (how many lie
+    inside the image), act, lo, hi, slope."""
+    cdef cy_wino_output_args a
+    check_wino(kind)
+    a.inp, a.in_point, a.bias = reading(tile.x), tile.in_point, reading(tile.bias)
+    a.residual = NULL
+    if tile.residual is not None:
+        a.residual = reading(tile.residual)
+    a.out, a.out_row, a.res_row = writing(tile.y), tile.out_row, tile.out_row
+    a.rows, a.columns = tile.rows, tile.columns
+    a.act, a.lo, a.hi, a.slope = tile.act, tile.lo, tile.hi, tile.slope
+    table_of(isa).wino_output[kind](&a)
 
 
 cdef int run_tile(cy_conv_fn kernel, tile, int n_blocks) except -1:

@@ -1,4 +1,4 @@
-"""Winograd convolution of 3x3 kernels: input transform, products, output transform.
+"""Winograd convolution of 3x3 and 5x5 kernels: input transform, products, output transform.
 
 Layer: drivers. graph/lower_winograd cuts the image's tiles into stretches whose transformed input stays in the cache and makes two
 steps of each: `WinogradInput`, then `WinogradProduct`. The second multiplies with the same register tiles as conv.pyx, one product
@@ -13,7 +13,7 @@ the sum over channels stays inside one item.
 
 from libc.stdlib cimport free
 
-from cyconv._kernels.cpu cimport cy_conv_args, cy_tap, cy_wino_input_args, cy_wino_output_args, kernels
+from cyconv._kernels.cpu cimport CY_WINO_KINDS, cy_conv_args, cy_tap, cy_wino_input_args, cy_wino_output_args, kernels
 from cyconv._kernels.step cimport Step, allocate, at, blocks, cy_next_item, operand_t, read_operand, run_t, zero_border
 
 cdef enum:
@@ -45,12 +45,12 @@ cdef inline place_t place_of(const tiles_t *s, ptrdiff_t t) noexcept nogil:
 
 cdef int read_tiles(tiles_t *s, spec) except -1:
     """The fields of a cyconv.graph.lower_winograd.Stretch."""
-    s.kind, s.m, s.n = spec.kind, spec.m, spec.m + 2
+    s.kind, s.m, s.n = spec.kind, spec.m, spec.n
     s.points = s.n * s.n
     s.first, s.count, s.across, s.down = spec.first, spec.count, spec.across, spec.down
     s.top, s.left = spec.top, spec.left
-    if not 0 <= s.kind < 3 or s.points > WINO_MAX_POINTS or s.m != s.kind + 2:
-        raise ValueError(f"no Winograd kernel of kind {s.kind} with {s.m} outputs")
+    if not 0 <= s.kind < CY_WINO_KINDS or s.points > WINO_MAX_POINTS:
+        raise ValueError(f"no Winograd kernel of kind {s.kind} with {s.n} x {s.n} points")
     return 0
 
 
@@ -258,24 +258,27 @@ cdef class WinogradProduct(Step):
 cdef struct pack_params:
     operand_t w                  # IN   dense oihw
     operand_t u                  # OUT
-    ptrdiff_t n, n_blocks
+    ptrdiff_t n, r, n_blocks
     ptrdiff_t *places            # (target, pitch, point_pitch) of each block
-    double *g                    # n x 3
+    double *g                    # n x r
 
 
 cdef void pack_kernel(const pack_params *p, const float *w, float *u, ptrdiff_t point_pitch) noexcept nogil:
-    """The n² points of one 3x3 kernel."""
-    cdef double half[6][3]
+    """The n² points of one r x r kernel."""
+    cdef double half[6][5]
     cdef double total
     cdef ptrdiff_t i, j, k
     for i in range(p.n):
-        for j in range(3):
-            half[i][j] = p.g[3 * i] * w[j] + p.g[3 * i + 1] * w[3 + j] + p.g[3 * i + 2] * w[6 + j]
+        for j in range(p.r):
+            total = 0.0
+            for k in range(p.r):
+                total += p.g[p.r * i + k] * w[p.r * k + j]
+            half[i][j] = total
     for i in range(p.n):
         for j in range(p.n):
             total = 0.0
-            for k in range(3):
-                total += half[i][k] * p.g[3 * j + k]
+            for k in range(p.r):
+                total += half[i][k] * p.g[p.r * j + k]
             u[(i * p.n + j) * point_pitch] = <float> total
 
 
@@ -294,7 +297,7 @@ cdef void pack_share(const void *params, const run_t *run) noexcept nogil:
             for lane in range(L):
                 u = at(run, &p.u) + place[0] + i * place[1] + lane
                 if block * L + lane < p.w.n:
-                    pack_kernel(p, w + ((block * L + lane) * p.w.c + i) * 9, u, place[2])
+                    pack_kernel(p, w + ((block * L + lane) * p.w.c + i) * p.r * p.r, u, place[2])
                 else:
                     for point in range(p.n * p.n):
                         u[point * place[2]] = 0.0
@@ -310,17 +313,17 @@ cdef class PackWinograd(Step):
         self.params = p
         read_operand(&p.w, w)
         read_operand(&p.u, u)
-        p.n, p.n_blocks = len(g), len(places)
-        if p.n * p.n > WINO_MAX_POINTS or (p.w.h, p.w.w) != (3, 3):
+        p.n, p.r, p.n_blocks = len(g), len(g[0]), len(places)
+        if p.n * p.n > WINO_MAX_POINTS or p.r > 5 or (p.w.h, p.w.w) != (p.r, p.r):
             raise ValueError(f"Winograd packing of {p.w.h} x {p.w.w} kernels into {p.n} points")
         p.places = <ptrdiff_t *> allocate(3 * p.n_blocks, sizeof(ptrdiff_t))
         for i, place in enumerate(places):
             for j in range(3):
                 p.places[3 * i + j] = place[j]
-        p.g = <double *> allocate(3 * p.n, sizeof(double))
+        p.g = <double *> allocate(p.r * p.n, sizeof(double))
         for i, row in enumerate(g):
-            for j in range(3):
-                p.g[3 * i + j] = row[j]
+            for j in range(p.r):
+                p.g[p.r * i + j] = row[j]
 
     def __dealloc__(self):
         cdef pack_params *p = <pack_params *> self.params

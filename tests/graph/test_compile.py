@@ -1,5 +1,7 @@
 """Compiling: from a function or a network to a plan, and what it refuses."""
 
+import gc
+
 import numpy as np
 import pytest
 
@@ -8,6 +10,7 @@ from cyconv import functional as F
 from cyconv.graph import compile as compiling
 from cyconv.graph.compile import compile_function, trace_function, useful_threads
 from cyconv.graph.layout import Task
+from cyconv.graph.lower import Lowering
 from tests.graph.helpers import integers
 
 
@@ -66,6 +69,19 @@ def test_a_failed_compilation_leaves_nothing_behind():
     with pytest.raises(ValueError, match="channels"):
         net(integers((1, 5, 8, 8)))
     assert net(integers((1, 3, 8, 8))).shape == (1, 4, 6, 6)
+
+
+def test_what_compiling_needed_is_freed_at_once():
+    """Folded weights do not wait for the garbage collector."""
+    net = cyconv.nn.Sequential(cyconv.nn.Conv2d(3, 20, 3), cyconv.nn.BatchNorm2d(20), cyconv.nn.Conv2d(20, 20, 3, groups=20))
+    gc.collect()
+    gc.disable()
+    try:
+        plan = cyconv.compile(net, (1, 3, 8, 8))
+        assert not [o for o in gc.get_objects() if isinstance(o, (Lowering, Task))]
+        assert plan.steps()
+    finally:
+        gc.enable()
 
 
 def test_weights_are_shared_between_nothing():

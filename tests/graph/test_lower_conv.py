@@ -22,8 +22,8 @@ KINDS = [
     (L + 3, 2 * L, 1, True, "dense", 0),
     (5, 5, 5, True, "lanewise", 0),
     (5, 10, 5, True, "lanewise", 1),
-    (15, 15, 3, True, "lanewise", 1),
-    (8, 2 * L, 2, True, "dense", 0),
+    (3 * (L - 1), 3 * (L - 1), 3, True, "lanewise", 1),
+    (10, 2 * L, 2, True, "dense", 0),
     (8, 2 * (L + 1), 2, True, "dense", 1),  # groups that end within a block go through a place of their own
     (2 * L, 2 * L, 2 * L, False, "lanewise", 1),
 ]
