@@ -1,6 +1,6 @@
-"""Rounding errors of 3x3 convolutions, direct and through Winograd's algorithm: ``python -m benchmarks.accuracy [CHANNELS …]``.
+"""Rounding errors of convolutions, direct and through Winograd's algorithm: ``python -m benchmarks.accuracy [CHANNELS …]``.
 
-One layer for each number of input channels, with normally distributed weights; its input is normally distributed ("zero mean"), or
+One layer for each kernel size and number of input channels, with normally distributed weights; its input is normally distributed ("zero mean"), or
 that with negative values set to zero ("ReLU"). Errors are against float64: relative to the root mean square of the output, as
 multiples of u·Σ|x||w| (u = 2^−24), and the relative L2 error, which ``error_bound`` of cyconv.winograd bounds.
 """
@@ -12,18 +12,18 @@ import argparse
 import numpy as np
 
 from cyconv import functional as F
+from cyconv._kernels.cpu import isa
 from cyconv.graph import compile_function
-from cyconv.graph.algorithm import BY_NAME
 from cyconv.ops import OPS
 from cyconv.table import Table
+from cyconv.winograd import ALL
 
 CHANNELS = (16, 32, 64, 128, 256, 512)
 DATA = ("zero mean", "ReLU")
-ALGORITHMS = {"direct": "off", **{name: name for name in BY_NAME}}
 OUTPUTS, SIZE = 48, 26  # output channels; rows and columns of the image, which leave every kind clipped tiles
 U = 2.0**-24
-ATTRS = {"stride": (1, 1), "padding": (1, 1, 1, 1), "dilation": (1, 1), "groups": 1}
 COLUMNS = {
+    "kernel": "kernel",
     "channels": "channels",
     "data": "data",
     "algorithm": "algorithm",
@@ -35,11 +35,11 @@ COLUMNS = {
 }
 
 
-def layer(channels: int, data: str, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+def layer(kernel: int, channels: int, data: str, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
     """Input and weights, float32."""
-    rng = np.random.default_rng([seed, channels])
+    rng = np.random.default_rng([seed, kernel, channels])
     x = rng.standard_normal((1, channels, SIZE, SIZE)).astype(np.float32)
-    weight = rng.standard_normal((OUTPUTS, channels, 3, 3)).astype(np.float32)
+    weight = rng.standard_normal((OUTPUTS, channels, kernel, kernel)).astype(np.float32)
     return (np.maximum(x, 0) if data == "ReLU" else x), weight
 
 
@@ -56,24 +56,33 @@ def errors(y: np.ndarray, exact: np.ndarray, magnitude: np.ndarray) -> dict[str,
     }
 
 
-def measure(channels: int, data: str, seed: int = 0) -> list[dict]:
-    """One row for each algorithm."""
-    x, weight = layer(channels, data, seed)
+def measure(kernel: int, channels: int, data: str, seed: int = 0) -> list[dict]:
+    """One row for each algorithm that suits the kernel."""
+    x, weight = (a.astype(np.float64) for a in layer(kernel, channels, data, seed))
+    attrs = {"stride": (1, 1), "padding": (kernel // 2,) * 4, "dilation": (1, 1), "groups": 1}
     reference = OPS["conv2d"].reference
-    exact = reference([x.astype(np.float64), weight.astype(np.float64)], ATTRS)[0]
-    magnitude = reference([np.abs(x).astype(np.float64), np.abs(weight).astype(np.float64)], ATTRS)[0]
+    exact = reference([x, weight], attrs)[0]
+    magnitude = reference([np.abs(x), np.abs(weight)], attrs)[0]
     rows = []
-    for algorithm, option in ALGORITHMS.items():
-        plan = compile_function(lambda t: F.conv2d(t, weight, padding=1), [x.shape], ["input"], winograd=option)
-        rows.append({"channels": channels, "data": data, "algorithm": algorithm, **errors(plan(x), exact, magnitude)})
+    for option in ("off", *(kind.name for kind in ALL if kind.r == kernel)):
+        y = convolve(x.astype(np.float32), weight.astype(np.float32), option)
+        algorithm = "direct" if option == "off" else option
+        rows.append({"kernel": (kernel, kernel), "channels": channels, "data": data, "algorithm": algorithm, **errors(y, exact, magnitude)})
     return rows
+
+
+def convolve(x: np.ndarray, weight: np.ndarray, winograd: str) -> np.ndarray:
+    """The convolution by one algorithm, which pads by half a kernel."""
+    plan = compile_function(lambda t: F.conv2d(t, weight, padding=weight.shape[2] // 2), [x.shape], ["input"], winograd=winograd)
+    return plan(x)
 
 
 def table(channels: tuple[int, ...]) -> Table:
     """All rows, with errors in two digits."""
-    rows = [row for data in DATA for c in channels for row in measure(c, data)]
+    kernels = sorted({kind.r for kind in ALL})
+    rows = [row for kernel in kernels for data in DATA for c in channels for row in measure(kernel, c, data)]
     shown = [{k: f"{v:.2g}" if isinstance(v, float) else v for k, v in row.items()} for row in rows]
-    return Table(shown, COLUMNS)
+    return Table(shown, COLUMNS, [f"{isa()}; {OUTPUTS} output channels of {SIZE}×{SIZE} pixels"])
 
 
 def main() -> None:

@@ -72,13 +72,19 @@ class Mobile(nn.Module):
 NETS = {
     "inception": Inception,
     "mobile": Mobile,
-    "grouped": lambda: nn.Sequential(nn.Conv2d(3, 48, 3), nn.ReLU(), nn.Conv2d(48, 48, 3, groups=2), nn.Conv2d(48, 30, 3, groups=3, dilation=2)),
-    "small groups": lambda: nn.Sequential(nn.Conv2d(3, 15, 3), nn.LeakyReLU(0.1), nn.Conv2d(15, 15, 3, groups=3), nn.Conv2d(15, 30, 1, groups=5)),
+    "grouped": lambda: nn.Sequential(
+        nn.Conv2d(3, 48, 3), nn.ReLU(), nn.Conv2d(48, 48, 3, groups=2), nn.Conv2d(48, 30, 3, groups=3, dilation=2)
+    ),
+    "small groups": lambda: nn.Sequential(
+        nn.Conv2d(3, 15, 3), nn.LeakyReLU(0.1), nn.Conv2d(15, 15, 3, groups=3), nn.Conv2d(15, 30, 1, groups=5)
+    ),
     "linear": lambda: nn.Sequential(nn.Flatten(), nn.Linear(3 * 19 * 19, 70), nn.GELU(), nn.Linear(70, 33), nn.LogSoftmax(1)),
     "lrn": lambda: nn.Sequential(nn.LocalResponseNorm(2), nn.Conv2d(3, 37, 1), nn.LocalResponseNorm(7, 0.1, 0.5, 2.0), nn.Softmax(1)),
     "pools": lambda: nn.Sequential(nn.AvgPool2d(3, 2, 1), nn.AdaptiveAvgPool2d(7), nn.AdaptiveMaxPool2d((3, 5)), nn.SiLU(), nn.Softmax(3)),
 }
-NETS["3x3"] = lambda: nn.Sequential(nn.Conv2d(3, 20, 3, padding=1), nn.ReLU(), nn.Conv2d(20, 33, 3), nn.ReLU(), nn.Conv2d(33, 7, 3, padding=2))
+NETS["3x3"] = lambda: nn.Sequential(
+    nn.Conv2d(3, 20, 3, padding=1), nn.ReLU(), nn.Conv2d(20, 33, 3), nn.ReLU(), nn.Conv2d(33, 7, 3, padding=2)
+)
 IMAGES = floats(9, 3, 19, 19)
 WINOGRAD = [(name, "auto") for name in NETS] + [(name, kind) for name in ("3x3", "inception") for kind in BY_NAME]
 
@@ -306,7 +312,13 @@ def test_arrays_of_any_form(name):
         view[...] = a
         return view
 
-    for form in (unaligned, np.asfortranarray, lambda a: a.astype(">f4"), lambda a: np.repeat(a, 3, -1)[..., ::3], lambda a: a[::-1].copy()[::-1]):
+    for form in (
+        unaligned,
+        np.asfortranarray,
+        lambda a: a.astype(">f4"),
+        lambda a: np.repeat(a, 3, -1)[..., ::3],
+        lambda a: a[::-1].copy()[::-1],
+    ):
         changed = [form(a) for a in arrays]
         copies = [a.copy() for a in changed]
         assert np.array_equal(function(*changed), want)

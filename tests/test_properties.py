@@ -161,4 +161,7 @@ def test_a_pool_is_a_pool_of_each_channel(case):
     ones = np.full((x.shape[1], 1, *kernel), 1, np.float32)
     area = np.float32(kernel[0] * kernel[1])
     assert np.array_equal(F.avg_pool2d(x, kernel, options["stride"]), F.conv2d(x, ones, stride=options["stride"], groups=x.shape[1]) / area)
-    assert np.array_equal(F.max_pool2d(-x, kernel), -np.min(np.lib.stride_tricks.sliding_window_view(x, kernel, (2, 3))[:, :, :: kernel[0], :: kernel[1]], (4, 5)))
+    assert np.array_equal(
+        F.max_pool2d(-x, kernel),
+        -np.min(np.lib.stride_tricks.sliding_window_view(x, kernel, (2, 3))[:, :, :: kernel[0], :: kernel[1]], (4, 5)),
+    )

@@ -109,7 +109,7 @@ cdef void pack_block(const pack_params *p, const float *w, float *y, ptrdiff_t k
     cdef ptrdiff_t valid = min(L, p.w.n - p.source[k] * L)
     cdef ptrdiff_t t, i, lane
     cdef const ptrdiff_t *tap
-    cdef const float *src = x
+    cdef const float *src = w
     w += p.source[k] * L * o
     y += p.target[k]
     for t in range(p.n_taps):

@@ -8,8 +8,8 @@ from libc.stdint cimport int32_t
 from libc.stdlib cimport free
 
 from cyconv._kernels.cpu cimport (
-    CY_CONV_BLOCKS, CY_CONV_PIXELS, CY_CONV_ROWS, CY_LRN_PIXELS, cy_conv_args, cy_conv_fn, cy_kernels, cy_pool_args, cy_tap,
-    cy_wino_input_args, cy_wino_output_args, table_of,
+    CY_CONV_BLOCKS, CY_CONV_PIXELS, CY_CONV_ROWS, CY_LRN_PIXELS, CY_WINO_KINDS, cy_conv_args, cy_conv_fn, cy_kernels, cy_pool_args,
+    cy_tap, cy_wino_input_args, cy_wino_output_args, table_of,
 )
 from cyconv._kernels.step cimport allocate
 
@@ -101,7 +101,7 @@ def pool(str isa, str kind, const float[::1] x, float[::1] y, windows):
 
 
 cdef int check_wino(int kind) except -1:
-    if not 0 <= kind < 3:
+    if not 0 <= kind < CY_WINO_KINDS:
         raise ValueError(f"no Winograd kernel of kind {kind}")
     return 0
 

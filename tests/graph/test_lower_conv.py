@@ -84,6 +84,7 @@ def test_single_pixels_read_by_a_padded_convolution(padded):
 def test_merged_siblings():
     ws = [integers((co, 3, 1, 1), co) for co in (L, 5, 2 * L + 1)]
     for before in (lambda x: x, lambda x: F.max_pool2d(x, 2)):  # planar and dense
+
         def shared(x, before=before):
             y = before(x)
             return tuple(F.relu(F.conv2d(y, w, integers((len(w),), 3))) for w in ws)

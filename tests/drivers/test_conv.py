@@ -1,0 +1,116 @@
+"""Products as the driver sees them: a description made by hand, with tables that the planner would not choose, and refusals."""
+
+from dataclasses import replace
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from cyconv._kernels import cpu
+from cyconv._kernels.conv import Conv
+from cyconv._kernels.program import Memory, Program
+from cyconv.graph.select import Group, split
+from tests.drivers.places import FILL, NO_BORDER, Operand, check, place, put
+
+L = cpu.lanes()
+N, CI, H, W = 2, L + 3, 5, 9
+CO = 5 * L + 2  # six blocks: groups of 3, 2 and 1
+SIZES = (3, 2, 1)
+
+
+def row(base: int) -> Operand:
+    return Operand(base, 1, 0, 0, 0, 0, (1, 1, 1, 1), NO_BORDER)
+
+
+def pack(w: np.ndarray) -> np.ndarray:
+    """Group after group; within one, (input channel, block, lane)."""
+    padded = np.zeros((6 * L, CI), np.float32)
+    padded[:CO] = w
+    parts, block = [], 0
+    for size in SIZES:
+        parts.append(padded[block * L : (block + size) * L].T.ravel())
+        block += size
+    return np.concatenate(parts)
+
+
+def groups(largest: int, tile_rows: int, band_rows: int) -> tuple[list[Group], list[tuple[int, int]]]:
+    """Groups of 3, 2 and 1 blocks with tiles of at most ``largest`` pixels, or what the instruction set has."""
+    made, tiles = [], []
+    block = weights = 0
+    for size in SIZES:
+        cut = split(W, min(largest, cpu.conv_pixels()[size - 1][tile_rows - 1]))
+        fields = dict.fromkeys(Group.__dataclass_fields__, 0)
+        fields |= {"n_blocks": size, "first_block": block, "weights": weights, "weight_floats": CI * size * L, "n_taps": 2}
+        fields |= {"first_tile": len(tiles), "n_tiles": len(cut), "tile_rows": tile_rows, "band_rows": band_rows}
+        made.append(Group(**fields))
+        tiles += cut
+        block += size
+        weights += CI * size * L
+    return made, tiles
+
+
+def spec(x: Operand, y: Operand, residual=None, largest: int = 14, tile_rows: int = 1, band_rows: int = 1) -> SimpleNamespace:
+    """A 1x1 convolution; bases are 2 x, 3 weights, 4 bias, 5 residual or result, then the result."""
+    made, tiles = groups(largest, tile_rows, band_rows)
+    return SimpleNamespace(
+        x=x,
+        w=row(3),
+        bias=row(4),
+        residual=residual,
+        following=row(3),
+        outs=[y],
+        blocks=[(0, b) for b in range(6)],
+        groups=made,
+        taps=[(0, L), (x.c_stride, CI - L)],
+        tiles=tiles,
+        images=N,
+        rows=H,
+        in_row=x.h_stride,
+        in_px=L,
+        out_px=L,
+        res_px=L,
+        lanewise=False,
+        act=1,
+        lo=0.0,
+        hi=40.0,
+        slope=0.0,
+    )
+
+
+def data():
+    rng = np.random.default_rng(6)
+    return (rng.integers(-4, 5, shape).astype(np.float32) for shape in [(N, CI, H, W), (CO, CI), (6 * L,), (N, CO, H, W)])
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+@pytest.mark.parametrize(("largest", "tile_rows", "band_rows"), [(14, 1, 1), (1, 1, 5), (2, 1, 3), (14, 2, 2), (1, 2, 4), (3, 2, 6)])
+@pytest.mark.parametrize("residual", [False, True])
+def test_any_tables_give_the_same(residual, largest, tile_rows, band_rows, threads):
+    """Tiles, bands, groups, borders and gaps between blocks."""
+    x, w, bias, r = data()
+    xt, rt = place(2, x.shape, L, (1, 0, 2, 0)), place(5, r.shape, L, (0, 1, 0, 1))
+    yt = place(6, r.shape, L, (1, 2, 3, 1), gap=L)
+    made = spec(xt, yt, rt if residual else None, largest, tile_rows, band_rows)
+    y = np.full(N * yt.n_stride, FILL, np.float32)
+    Program([Conv(made)], 64, Memory(64)).run([put(x, xt), pack(w), bias, put(r, rt), y], 1, threads)
+    want = np.einsum("nchw,oc->nohw", x, w) + bias[:CO, None, None] + (r if residual else 0)
+    want = np.clip(want, 0, 40)
+    assert 0.2 < np.count_nonzero(want) / want.size < 0.9
+    # NaN that put() leaves in unused lanes may go into unused lanes of the result, and nowhere else
+    np.nan_to_num(y, copy=False)
+    check(y, yt, want)
+
+
+def test_refuses_tiles_that_the_table_lacks():
+    xt, yt = place(2, (N, CI, H, W), L), place(5, (N, CO, H, W), L)
+    good = spec(xt, yt)
+    Conv(good)
+    first = good.groups[0]
+    for pixels in (0, -1, cpu.conv_pixels()[2][0] + 1, 10**6):
+        with pytest.raises(ValueError, match=f"no tile of 3 blocks x 1 rows x {pixels} pixels"):
+            Conv(SimpleNamespace(**{**vars(good), "tiles": [(0, pixels), *good.tiles[1:]]}))
+    two = cpu.conv_pixels()[2][1] + 1
+    with pytest.raises(ValueError, match=f"no tile of 3 blocks x 2 rows x {two} pixels"):
+        Conv(SimpleNamespace(**{**vars(good), "tiles": [(0, two)] * len(good.tiles), "groups": [replace(first, tile_rows=2)]}))
+    with pytest.raises(ValueError, match="no tile of 3 blocks"):
+        Conv(SimpleNamespace(**{**vars(good), "lanewise": True}))

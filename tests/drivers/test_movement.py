@@ -1,0 +1,131 @@
+"""Data movement: every copy is bit-exact, borders and the lanes past the last channel are zeros, nothing else is touched."""
+
+from itertools import product
+
+import numpy as np
+import pytest
+
+from cyconv._kernels import cpu
+from cyconv._kernels.movement import Pack, PadVector, Relayout, StridedCopy, Take
+from cyconv._kernels.program import Memory, Program
+from tests.drivers.places import FILL, NO_BORDER, Operand, check, place, put, run
+from tests.guard import flush, guarded
+
+L = cpu.lanes()
+
+
+def row(base: int, floats: int, offset: int = 0) -> Operand:
+    return Operand(base, 1, offset, floats, floats, floats, (1, 1, 1, floats), NO_BORDER)
+
+
+def go(step, *arrays, threads=2):
+    """Run one step whose last array is written."""
+    Program([step], 0, Memory(0)).run(list(arrays), 1, threads)
+    return arrays[-1]
+
+
+@pytest.mark.parametrize("threads", [1, 2, 3])
+@pytest.mark.parametrize("border", [NO_BORDER, (1, 2, 0, 3)])
+@pytest.mark.parametrize(("x_lanes", "y_lanes"), [*product([1, L], repeat=2)])
+def test_relayout(x_lanes, y_lanes, border, threads):
+    for dims in [(1, 1, 1, 1), (2, 5, 3, 4), (2, L, 2, 7), (3, 2 * L + 3, 4, 1)]:
+        x = np.random.default_rng(1).standard_normal(dims).astype(np.float32)
+        xt, yt = place(2, dims, x_lanes, (2, 0, 1, 1)), place(3, dims, y_lanes, border, gap=y_lanes)
+        check(run(Relayout(xt, yt), [put(x, xt)], yt, threads), yt, x)
+
+
+@pytest.mark.parametrize(("x_lanes", "y_lanes"), [*product([1, L], repeat=2)])
+def test_relayout_of_named_channels(x_lanes, y_lanes):
+    x = np.random.default_rng(2).standard_normal((2, L + 3, 3, 4)).astype(np.float32)
+    channel = [0, L + 2, 5, 5, *range(L), 1]
+    xt, yt = place(2, x.shape, x_lanes), place(3, (2, len(channel), 3, 4), y_lanes, (1, 1, 1, 1))
+    check(run(Relayout(xt, yt, channel), [put(x, xt)], yt, 2), yt, x[:, channel])
+
+
+def test_relayout_clears_lanes_past_the_last_channel():
+    x = np.ones((1, L + 1, 2, 2), np.float32)
+    xt, yt = place(2, x.shape, 1), place(3, x.shape, L)
+    y = run(Relayout(xt, yt), [put(x, xt)], yt, 1).reshape(2, 2, 2, L)
+    assert y[0].all() and y[1, ..., 0].all() and not y[1, ..., 1:].any()
+
+
+def test_relayout_refuses():
+    t = place(2, (1, 4, 2, 2), 1)
+    for other in [(1, 4, 2, 3), (2, 4, 2, 2), (1, 5, 2, 2)]:
+        with pytest.raises(ValueError, match="relayout of"):
+            Relayout(t, place(3, other, L))
+    for channel in ([0, 1, 2], [0, 1, 2, 4], [0, 1, 2, -1]):
+        with pytest.raises(ValueError, match="channels named"):
+            Relayout(t, t, channel)
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_pack(threads):
+    """The equation of the packed format, for two blocks that lie interleaved and a third of its own."""
+    o, i, kh, kw = 2 * L + 3, 6, 2, 3
+    w = np.random.default_rng(3).standard_normal((o, i, kh, kw)).astype(np.float32)
+    taps = [(0, 1, 2, 4), (4, 0, 0, 2), (2, 1, 1, 1)]  # channel, row, column, lanes
+    steps = sum(count for *_, count in taps)
+    placed = [(0, 0, 2 * L), (1, L, 2 * L), (2, 2 * L * steps, L)]
+    wt = Operand(2, 1, 0, i * kh * kw, kh * kw, kw, w.shape, NO_BORDER)
+    y = go(Pack(wt, row(3, 3 * L * steps), placed, taps), flush(w), guarded(3 * L * steps), threads=threads)
+    want = np.zeros(3 * L * steps, np.float32)
+    for k, target, pitch in placed:
+        s = 0
+        for channel, r, c, count in taps:
+            for lane in range(count):
+                block = w[k * L : (k + 1) * L, channel + lane, r, c]
+                want[target + s * pitch : target + s * pitch + len(block)] = block
+                s += 1
+    assert np.array_equal(y, want)
+
+
+@pytest.mark.parametrize("threads", [1, 2])
+def test_strided_copy(threads):
+    rng = np.random.default_rng(4)
+    for dims in [(5,), (2, 3), (4, 3, 2), (1, 2, 3, 1, 2, 1, 2, 3), (0, 3), ()]:
+        x = rng.standard_normal(dims).astype(np.float32)
+        for axes in ([*range(len(dims))], [*range(len(dims))][::-1]):  # also transposed
+            strides = [s // 4 for s in x.transpose(axes).strides]
+            shape = tuple(dims[a] for a in axes)
+            dense = [int(np.prod(shape[k + 1 :])) for k in range(len(shape))]
+            y = go(StridedCopy(row(2, x.size), row(3, x.size), shape, strides, dense), flush(x), guarded(x.size), threads=threads)
+            assert np.array_equal(y.reshape(shape), x.transpose(axes))
+
+
+def test_strided_copy_repeats_and_leaves_gaps():
+    x = np.arange(3, dtype=np.float32)
+    y = np.full(20, FILL, np.float32)
+    go(StridedCopy(row(2, 3), row(3, 20, 1), (4, 3), (0, 1), (5, 1)), x, y)
+    assert np.array_equal(y.reshape(4, 5)[:, 1:4], [[0, 1, 2]] * 4)
+    assert np.all(y.reshape(4, 5)[:, [0, 4]] == FILL)
+
+
+def test_strided_copy_refuses():
+    with pytest.raises(ValueError, match="at most 8 axes, got 9"):
+        StridedCopy(row(2, 1), row(3, 1), (1,) * 9, (1,) * 9, (1,) * 9)
+    with pytest.raises(ValueError, match="a copy over"):
+        StridedCopy(row(2, 1), row(3, 1), (1, 1), (1,), (1, 1))
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("inner", [1, 7])
+def test_take(inner, threads):
+    x = np.random.default_rng(5).standard_normal((4, 5, inner)).astype(np.float32)
+    index = [-1, 4, 0, 0, 3, -1]
+    y = go(Take(row(2, x.size), row(3, 24 * inner), 4, 5, inner, index, -2.5), flush(x), guarded(24 * inner), threads=threads)
+    want = np.where(np.array(index)[:, None] < 0, np.float32(-2.5), x[:, index])
+    assert np.array_equal(y.reshape(want.shape), want)
+
+
+@pytest.mark.parametrize("index", [[5], [-2]])
+def test_take_refuses(index):
+    with pytest.raises(ValueError, match="index outside an axis of 5"):
+        Take(row(2, 5), row(3, 1), 1, 5, 1, index)
+
+
+@pytest.mark.parametrize(("n", "padded"), [(0, 16), (5, 16), (16, 16), (3, 3)])
+def test_pad_vector(n, padded):
+    x = np.arange(1, n + 1, dtype=np.float32)
+    y = go(PadVector(row(2, n), row(3, padded), n, padded), flush(x), guarded(padded), threads=3)
+    assert np.array_equal(y, np.pad(x, (0, padded - n)))
