@@ -1,8 +1,9 @@
 """Rounding errors of convolutions, direct and through Winograd's algorithm: ``python -m benchmarks.accuracy [CHANNELS …]``.
 
-One layer for each kernel size and number of input channels, with normally distributed weights; its input is normally distributed ("zero mean"), or
-that with negative values set to zero ("ReLU"). Errors are against float64: relative to the root mean square of the output, as
-multiples of u·Σ|x||w| (u = 2^−24), and the relative L2 error, which ``error_bound`` of cyconv.winograd bounds.
+One layer for each kernel size and number of input channels, with normally distributed weights; its input is normally distributed
+("zero mean"), or that with negative values set to zero ("ReLU"). Errors are against float64: the relative L2 error, which
+``error_bound`` of cyconv.winograd bounds, errors relative to the root mean square of the output, and as multiples of u·Σ|x||w|
+with u = 2^−24.
 """
 
 from __future__ import annotations

@@ -75,6 +75,62 @@ def inception(size: int, ci: int, widths: tuple[int, int, int, int, int, int]) -
     }
 
 
+def vgg(depths: tuple[int, ...]) -> dict[str, Conv]:
+    """The convolutions of a VGG with so many in each stage, under the numbers that torchvision gives them."""
+    convs, ci, number = {}, 3, 0
+    for i, (depth, co) in enumerate(zip(depths, (64, 128, 256, 512, 512), strict=True)):
+        for _ in range(depth):
+            convs[f"features.{number}"] = square(ci, co, 224 >> i, 3, padding=1)
+            ci, number = co, number + 2
+        number += 1
+    return convs
+
+
+def resnet(depths: tuple[int, ...], bottleneck: bool) -> dict[str, Conv]:
+    """The convolutions of a ResNet with so many blocks in each stage."""
+    convs, ci, size = {"conv1": square(3, 64, 224, 7, stride=2, padding=3)}, 64, 56
+    for i, depth in enumerate(depths):
+        width = 64 << i
+        co = 4 * width if bottleneck else width
+        for j in range(depth):
+            block, stride = f"layer{i + 1}.{j}", 2 if i > 0 and j == 0 else 1
+            if bottleneck:
+                convs[f"{block}.conv1"] = square(ci, width, size, 1)
+                convs[f"{block}.conv2"] = square(width, width, size, 3, stride, 1)
+                convs[f"{block}.conv3"] = square(width, co, size // stride, 1)
+            else:
+                convs[f"{block}.conv1"] = square(ci, co, size, 3, stride, 1)
+                convs[f"{block}.conv2"] = square(co, co, size // stride, 3, 1, 1)
+            if ci != co or stride == 2:
+                convs[f"{block}.downsample.0"] = square(ci, co, size, 1, stride)
+            ci, size = co, size // stride
+    return convs
+
+
+def fire(number: int, size: int, ci: int, squeezed: int, expanded: int) -> dict[str, Conv]:
+    """The three convolutions of a fire module of SqueezeNet."""
+    return {
+        f"features.{number}.squeeze": square(ci, squeezed, size, 1),
+        f"features.{number}.expand1x1": square(squeezed, expanded, size, 1),
+        f"features.{number}.expand3x3": square(squeezed, expanded, size, 3, padding=1),
+    }
+
+
+def mobilenet_v2() -> dict[str, Conv]:
+    """The convolutions of MobileNetV2: first, blocks (spread, depthwise, narrow), last."""
+    convs, ci, size, number = {"features.0.0": square(3, 32, 224, 3, 2, 1)}, 32, 112, 1
+    for expansion, co, blocks, first_stride in _MOBILENET_STAGES:
+        for i in range(blocks):
+            path, width, stride = f"features.{number}.conv", ci * expansion, first_stride if i == 0 else 1
+            if expansion > 1:
+                convs[f"{path}.0.0"] = square(ci, width, size, 1)
+            depthwise = 0 if expansion == 1 else 1
+            convs[f"{path}.{depthwise}.0"] = square(width, width, size, 3, stride, 1, g=width)
+            ci, size, number = co, size // stride, number + 1
+            convs[f"{path}.{depthwise + 1}"] = square(width, co, size, 1)
+    return convs | {f"features.{number}.0": square(ci, 1280, size, 1)}
+
+
 _INCEPTIONS = {
     "3a": (28, 192, (64, 96, 128, 16, 32, 32)),
     "3b": (28, 256, (128, 128, 192, 32, 96, 64)),
@@ -87,7 +143,27 @@ _INCEPTIONS = {
     "5b": (7, 832, (384, 192, 384, 48, 128, 128)),
 }
 
-# Layers in running order. alexnet is torchvision's, alexnet_two_tower and googlenet are the lecture's.
+# Number, image size, input channels and widths of the fire modules of SqueezeNet 1.1.
+_FIRES = [(3, 55, 64, 16, 64), (4, 55, 128, 16, 64), (6, 27, 128, 32, 128), (7, 27, 256, 32, 128)]
+_FIRES += [(9, 13, 256, 48, 192), (10, 13, 384, 48, 192), (11, 13, 384, 64, 256), (12, 13, 512, 64, 256)]
+
+# Stages of MobileNetV2: expansion, channels, blocks, stride of the first.
+_MOBILENET_STAGES = [(1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1)]
+
+# Layers of torchvision's networks, under their paths there.
+_TORCHVISION: dict[str, dict[str, Conv]] = {
+    "vgg16": vgg((2, 2, 3, 3, 3)),
+    "resnet18": resnet((2, 2, 2, 2), bottleneck=False),
+    "resnet50": resnet((3, 4, 6, 3), bottleneck=True),
+    "squeezenet1_1": {
+        "features.0": square(3, 64, 224, 3, stride=2),
+        **{name: conv for module in _FIRES for name, conv in fire(*module).items()},
+        "classifier.1": square(512, 1000, 13, 1),
+    },
+    "mobilenet_v2": mobilenet_v2(),
+}
+
+# Layers in running order. alexnet_two_tower and googlenet are the lecture's, alexnet is torchvision's with the lecture's names.
 CONVS: dict[str, Conv] = {
     "lenet/conv1": square(1, 6, 32, 5),
     "lenet/conv2": square(6, 16, 14, 5),
@@ -112,6 +188,7 @@ CONVS: dict[str, Conv] = {
         for name, (size, ci, widths) in _INCEPTIONS.items()
         for part, conv in inception(size, ci, widths).items()
     },
+    **{f"{network}/{name}": conv for network, convs in _TORCHVISION.items() for name, conv in convs.items()},
 }
 
 LINEARS: dict[str, Linear] = {
@@ -126,4 +203,10 @@ LINEARS: dict[str, Linear] = {
     "alexnet_two_tower/fc7": Linear(1, 4096, 4096),
     "alexnet_two_tower/fc8": Linear(1, 1000, 4096),
     "googlenet/fc": Linear(1, 1000, 1024),
+    "vgg16/classifier.0": Linear(1, 4096, 25088),
+    "vgg16/classifier.3": Linear(1, 4096, 4096),
+    "vgg16/classifier.6": Linear(1, 1000, 4096),
+    "resnet18/fc": Linear(1, 1000, 512),
+    "resnet50/fc": Linear(1, 1000, 2048),
+    "mobilenet_v2/classifier.1": Linear(1, 1000, 1280),
 }

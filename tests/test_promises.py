@@ -90,7 +90,7 @@ WINOGRAD = [(name, "auto") for name in NETS] + [(name, kind) for name in ("3x3",
 
 
 def make(name: str) -> nn.Module:
-    np.random.seed(0)
+    nn.init.manual_seed(0)
     return NETS[name]()
 
 

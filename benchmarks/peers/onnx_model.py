@@ -45,10 +45,18 @@ def convert(node: Node) -> tuple[str, dict]:
         return "Concat", {"axis": a["dim"]}
     if node.op in ("softmax", "log_softmax"):
         return {"softmax": "Softmax", "log_softmax": "LogSoftmax"}[node.op], {"axis": a["dim"]}
-    plain = {"relu": "Relu", "tanh": "Tanh", "sigmoid": "Sigmoid", "add": "Add", "mul": "Mul", "dropout": "Identity", "reshape": "Reshape"}
+    plain = {"relu": "Relu", "relu6": "Clip", "tanh": "Tanh", "sigmoid": "Sigmoid"}
+    plain |= {"add": "Add", "mul": "Mul", "dropout": "Identity", "reshape": "Reshape"}
     if node.op not in plain:
         raise NotImplementedError(f"no ONNX operator is known here for {node.op} with {a}")
     return plain[node.op], {}
+
+
+def extra_inputs(node: Node) -> list[np.ndarray]:
+    """What ONNX takes as inputs and cyconv as attributes."""
+    if node.op == "reshape":
+        return [np.array(node.attrs["shape"], np.int64)]
+    return [np.array(0, np.float32), np.array(6, np.float32)] if node.op == "relu6" else []
 
 
 def onnx_model(graph: Graph) -> onnx.ModelProto:
@@ -62,9 +70,9 @@ def onnx_model(graph: Graph) -> onnx.ModelProto:
         if node.op == "batch_norm":
             x, mean, var, weight, bias = inputs
             inputs = [x, weight, bias, mean, var]
-        if node.op == "reshape":
-            initializers.append(numpy_helper.from_array(np.array(node.attrs["shape"], np.int64), f"shape{i}"))
-            inputs.append(f"shape{i}")
+        for j, array in enumerate(extra_inputs(node)):
+            initializers.append(numpy_helper.from_array(array, f"n{i}_{j}"))
+            inputs.append(f"n{i}_{j}")
         nodes.append(helper.make_node(operator, inputs, [names[v] for v in node.outputs], name=f"n{i}", **attrs))
 
     def infos(values):

@@ -90,6 +90,8 @@ cdef extern from "microkernels.h" nogil:
         cy_conv_fn conv[3][2][14]
         int lanewise_pixels
         cy_conv_fn lanewise[14]
+        int wino_m[4]
+        int wino_n[4]
         void (*wino_input[4])(const cy_wino_input_args *) noexcept nogil
         void (*wino_output[4])(const cy_wino_output_args *) noexcept nogil
         void (*max_pool)(const cy_pool_args *) noexcept nogil

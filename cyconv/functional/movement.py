@@ -11,6 +11,8 @@ from cyconv.functional.common import record, reshape
 from cyconv.graph import traceable
 from cyconv.shapes import integer, normalise_dim
 
+MODES = ("constant", "reflect", "replicate", "circular")
+
 
 @traceable("input")
 def pad(input: np.ndarray, pad: Sequence[int], mode: str = "constant", value: float | None = None) -> np.ndarray:
@@ -40,6 +42,10 @@ def pad(input: np.ndarray, pad: Sequence[int], mode: str = "constant", value: fl
     ValueError
         When ``pad`` has an odd length or is too long, the mode is unknown, or the input is too small for the mode.
     """
+    if not isinstance(pad, (list, tuple)):
+        raise TypeError(f"pad must be a list or tuple of ints, got {pad!r} ({type(pad).__name__})")
+    if mode not in MODES:
+        raise ValueError(f"pad: mode must be one of {', '.join(MODES)}, got {mode!r}")
     if len(pad) % 2:
         raise ValueError(f"pad: Padding length must be divisible by 2, got {len(pad)} numbers")
     if len(pad) > 2 * input.ndim:

@@ -11,8 +11,8 @@ from cyconv.graph import traceable
 @traceable("input", "running_mean", "running_var", "weight", "bias")
 def batch_norm(
     input: np.ndarray,
-    running_mean: np.ndarray,
-    running_var: np.ndarray,
+    running_mean: np.ndarray | None,
+    running_var: np.ndarray | None,
     weight: np.ndarray | None = None,
     bias: np.ndarray | None = None,
     training: bool = False,

@@ -14,9 +14,7 @@ def as_float32(array, name: str) -> np.ndarray:
         ``array`` is no NumPy array, or its dtype is not float32.
     """
     if not isinstance(array, np.ndarray):
-        raise TypeError(
-            f"{name} must be a NumPy array of float32, got {type(array).__name__}; convert it with np.asarray({name}, np.float32)"
-        )
+        raise TypeError(f"{name} must be a NumPy array of float32, got {type(array).__name__}; convert it with np.asarray(…, np.float32)")
     if array.dtype.kind != "f" or array.dtype.itemsize != 4:
         raise TypeError(f"{name} must be float32, got {array.dtype}; convert it with .astype(np.float32)")
     return np.require(array, np.float32, ("C", "A"))

@@ -73,21 +73,32 @@ def holds_tracer(value) -> bool:
     return isinstance(value, Tracer)
 
 
+def check_form(value, label: str, annotation: str) -> None:
+    """TypeError when None or a sequence stands where the annotation has none, or one array where it has a sequence."""
+    if value is None:
+        if "None" not in annotation:
+            raise TypeError(f"{label} must be a NumPy array of float32, got None")
+    elif isinstance(value, (list, tuple)) != ("Sequence" in annotation):
+        wanted = "a list or tuple of NumPy arrays" if "Sequence" in annotation else "one NumPy array"
+        raise TypeError(f"{label} must be {wanted} of float32, got {type(value).__name__}")
+
+
 def traceable(*array_names: str) -> Callable:
     """Let a function written with ``apply`` run on arrays too.
 
     Parameters
     ----------
     *array_names
-        The parameters that are arrays, None, or a sequence of arrays. When any of them is (or holds) a Tracer, the function's body
-        runs as it stands. Otherwise they must be float32 NumPy arrays; the call is compiled for their shapes and its other
-        arguments, and run.
+        The parameters that are arrays, None, or a sequence of arrays; if annotated, they take what the annotation says. When any
+        of them is (or holds) a Tracer, the function's body runs as it stands. Otherwise they must be float32 NumPy arrays; the
+        call is compiled for their shapes and its other arguments, and run.
     """
 
     def decorate(fn: Callable) -> Callable:
         names = fn.__code__.co_varnames[: fn.__code__.co_argcount + fn.__code__.co_kwonlyargcount]
         defaults = dict(zip(reversed(names[: fn.__code__.co_argcount]), reversed(fn.__defaults__ or ()), strict=False))
         defaults |= fn.__kwdefaults__ or {}
+        annotations = {name: str(fn.__annotations__[name]) for name in array_names if name in fn.__annotations__}
 
         @wraps(fn)
         def call(*args, **kwargs):
@@ -95,6 +106,9 @@ def traceable(*array_names: str) -> Callable:
             if len(args) > fn.__code__.co_argcount or any(k in given or k not in names for k in kwargs):
                 return fn(*args, **kwargs)  # Python's own TypeError
             given.update(kwargs)
+            for name, annotation in annotations.items():
+                if name in given:
+                    check_form(given[name], f"{fn.__name__}: argument {name!r}", annotation)
             if any(holds_tracer(given.get(name)) for name in array_names):
                 return fn(*args, **kwargs)
             missing = [name for name in names if name not in given and name not in defaults]

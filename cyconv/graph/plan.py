@@ -10,7 +10,7 @@ import numpy as np
 from cyconv._kernels.cpu import isa, measure_peak
 from cyconv._kernels.program import Program
 from cyconv.graph.arrays import as_float32, check_out
-from cyconv.graph.ir import Graph, Value
+from cyconv.graph.ir import FLOAT32, Graph, Value
 from cyconv.graph.layout import Task
 
 MAX_CAPTURE_PLANS = 8
@@ -132,22 +132,26 @@ class Plan:
             results[0] = out
         return (results[0] if self._single else tuple(results[:n])), dict(zip(names, results[n:], strict=True))
 
-    def _capturing_plan(self, key: tuple[str, ...], values: list[Value]) -> Plan:
+    def _plan_with(self, values: list[Value]) -> Plan:
+        """A plan of the same network that gives ``values`` behind the outputs."""
         from cyconv.graph.compile import compile_graph
 
+        graph = Graph()
+        graph.inputs, graph.nodes, graph.constants = self._traced.inputs, self._traced.nodes, self._traced.constants
+        graph.outputs = self._traced.outputs + values
+        return compile_graph(graph, self.num_threads, False, self.winograd)
+
+    def _capturing_plan(self, key: tuple[str, ...], values: list[Value]) -> Plan:
         with self._lock:
             plan = self._captures.get(key)
             if plan is None:
-                graph = Graph()
-                graph.inputs, graph.nodes, graph.constants = self._traced.inputs, self._traced.nodes, self._traced.constants
-                graph.outputs = self._traced.outputs + values
-                plan = compile_graph(graph, self.num_threads, False, self.winograd)
+                plan = self._plan_with(values)
                 if len(self._captures) >= MAX_CAPTURE_PLANS:
                     self._captures.pop(next(iter(self._captures)))
                 self._captures[key] = plan
             return plan
 
-    # What it costs
+    # What it costs, and how exact it is
 
     def steps(self) -> list[dict]:
         """One record per step: name, op, output shape, layout, algorithm, bytes written and multiply-adds."""
@@ -179,6 +183,38 @@ class Plan:
         medians = np.median(np.diff(times[1:], axis=1), axis=0) * 1e-6
         total = float(np.median(times[1:, -1] - times[1:, 0])) * 1e-6
         return Profile(self.steps(), medians.tolist(), total, peak * self.num_threads, self.num_threads, isa())
+
+    def accuracy(self, *inputs: np.ndarray):
+        """Compare what every op of the network gives with an evaluation of the whole network in float64.
+
+        Parameters
+        ----------
+        *inputs : ndarray of float32
+            As for a call.
+
+        Returns
+        -------
+        cyconv.graph.accuracy.Accuracy
+            ``records``, a list of dicts with ``name``, ``op``, ``shape``, ``l2`` (the error's L2 norm relative to the exact value's) and
+            ``max`` (its largest element relative to the exact value's largest); a table when printed. The last ones are the
+            outputs of this plan; the others come from a plan that is compiled for the occasion, as with ``capture``, and in
+            which no op is fused with another.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As for a call.
+
+        Notes
+        -----
+        The float64 evaluation takes seconds for a large network, and holds every value of it in memory.
+        """
+        from cyconv.graph.accuracy import Accuracy
+
+        arrays = self._check_inputs(inputs)
+        values = [v for node in self._traced.nodes for v in node.outputs if v.dtype == FLOAT32]
+        captured = self._plan_with(values)._run(arrays, None, None)[len(self.output_shapes) :]
+        return Accuracy(self._traced, arrays, dict(zip(values, captured, strict=True)), self._run(arrays, None, None))
 
     def __repr__(self) -> str:
         from cyconv.graph.profile import plan_table

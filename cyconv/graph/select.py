@@ -39,8 +39,8 @@ def tile_cycles(blocks: int, pixels: int) -> float:
 def split(width: int, largest: int) -> tuple[tuple[int, int], ...]:
     """A row cut into as few tiles as possible, of sizes that differ by one at most."""
     count = -(-width // largest)
-    sizes = [width // count + (i < width % count) for i in range(count)]
-    return tuple((sum(sizes[:i]), size) for i, size in enumerate(sizes))
+    least, larger = divmod(width, max(count, 1))
+    return tuple((i * least + min(i, larger), least + (i < larger)) for i in range(count))
 
 
 @lru_cache(maxsize=4096)

@@ -60,6 +60,15 @@ class _Ordered(Module):
         children.insert(index, module)
         self._hold(children)
 
+    def pop(self, key: int) -> Any:
+        """Take out the child at position ``key``; returns it."""
+        module = self[operator.index(key)]
+        del self[key]
+        return module
+
+    def __iadd__(self, other):
+        return self.extend(other)
+
 
 class Sequential(_Ordered):
     """Runs its children one after the other.
@@ -81,6 +90,9 @@ class Sequential(_Ordered):
     def __getitem__(self, index) -> Any:
         return type(self)(dict(list(self._modules.items())[index])) if isinstance(index, slice) else super().__getitem__(index)
 
+    def __add__(self, other) -> Sequential:
+        return type(self)(*self, *other) if isinstance(other, Sequential) else NotImplemented
+
     def forward(self, input):
         for module in self:
             input = module(input)
@@ -101,6 +113,9 @@ class ModuleList(_Ordered):
 
     def __getitem__(self, index) -> Any:
         return type(self)(list(self)[index]) if isinstance(index, slice) else super().__getitem__(index)
+
+    def __add__(self, other) -> ModuleList:
+        return type(self)([*self, *other])
 
     def __repr__(self) -> str:
         groups: list[list] = []  # of equal neighbours: text, first and last position

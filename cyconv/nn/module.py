@@ -382,9 +382,10 @@ def compile(module: Module, input_shape, num_threads: int | None = None, winogra
     num_threads : int, optional
         Threads that the plan uses; the number of CPUs that the process may use when left out. It never changes the result.
     winograd : str
-        "auto" lets 3x3 convolutions of stride 1 use Winograd's algorithm where it is expected to be faster, "off" computes all
-        directly, "F(2,3)", "F(3,3)" or "F(4,3)" names the kind that all suitable ones use. Winograd rounds otherwise than
-        direct convolution; README.md states how much.
+        "auto" lets 3x3 and 5x5 convolutions of stride 1 use Winograd's algorithm where it is expected to be faster, "off" computes all
+        directly, "F(2,3)", "F(3,3)", "F(4,3)" (3x3) or "F(2,5)" (5x5) names the kind that all suitable ones use. Winograd rounds
+        otherwise than direct convolution (``error_bound`` in cyconv.winograd), and a NaN or infinity in the input makes all
+        outputs of the tiles that read it NaN, not only those of its own windows.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""The processor: which instruction set's micro-kernels are used, how many threads may be, and the measured peak.
+"""The processor: which instruction set's micro-kernels are used, what a forked child may do, and the measured peak.
 
 Layer: drivers. The choice is made once, at import; the environment variable CYCONV_ISA caps it. Only this module and `targets` name
 the tables of the instruction sets.
@@ -90,40 +90,6 @@ def measure_peak(double seconds=0.05):
         best = max(best, flops / elapsed if elapsed > 0 else 0.0)
         total += max(elapsed, 1)
     return best
-
-
-CGROUP_ROOT = "/sys/fs/cgroup"
-
-
-# How many CPUs the cgroup's quota pays for.
-def _cgroup_cpus():
-    for path in (f"{CGROUP_ROOT}/cpu.max", f"{CGROUP_ROOT}/cpu/cpu.cfs_quota_us"):
-        try:
-            with open(path) as f:
-                words = f.read().split()
-            if len(words) == 1:
-                with open(f"{CGROUP_ROOT}/cpu/cpu.cfs_period_us") as f:
-                    words += f.read().split()
-            if words[0] not in ("max", "-1"):
-                return max(1, -(-int(words[0]) // int(words[1])))
-        except (OSError, ValueError, IndexError, ZeroDivisionError):
-            continue
-    return None
-
-
-def available_threads():
-    """CPUs that this process may use: its affinity mask, the quota of its cgroup and OMP_NUM_THREADS, whichever is least."""
-    if hasattr(os, "sched_getaffinity"):
-        count = len(os.sched_getaffinity(0))
-    else:
-        count = os.cpu_count() or 1
-    quota = _cgroup_cpus()
-    if quota is not None:
-        count = min(count, quota)
-    requested = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
-    if requested.isdigit() and int(requested) > 0:
-        count = min(count, int(requested))
-    return count
 
 
 _team = {"started": False, "forked": False, "warned": False}

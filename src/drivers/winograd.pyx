@@ -49,8 +49,8 @@ cdef int read_tiles(tiles_t *s, spec) except -1:
     s.points = s.n * s.n
     s.first, s.count, s.across, s.down = spec.first, spec.count, spec.across, spec.down
     s.top, s.left = spec.top, spec.left
-    if not 0 <= s.kind < CY_WINO_KINDS or s.points > WINO_MAX_POINTS:
-        raise ValueError(f"no Winograd kernel of kind {s.kind} with {s.n} x {s.n} points")
+    if not 0 <= s.kind < CY_WINO_KINDS or s.m != kernels.wino_m[s.kind] or s.n != kernels.wino_n[s.kind]:
+        raise ValueError(f"no Winograd kernel of kind {s.kind} with {s.n} x {s.n} points for {s.m} x {s.m} outputs")
     return 0
 
 

@@ -121,6 +121,7 @@ typedef struct {
   cy_conv_fn lanewise[CY_CONV_PIXELS];
 
   /* [kind] */
+  int wino_m[CY_WINO_KINDS], wino_n[CY_WINO_KINDS]; /* outputs and inputs of one dimension of a tile */
   void (*wino_input[CY_WINO_KINDS])(const cy_wino_input_args *);
   void (*wino_output[CY_WINO_KINDS])(const cy_wino_output_args *);
 

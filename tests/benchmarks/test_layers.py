@@ -8,6 +8,7 @@ from cyconv.ops import OPS
 from cyconv.summarize import trace
 
 NETWORKS = ["alexnet", "alexnet_two_tower", "digits", "googlenet", "lenet"]
+NETWORKS += ["vgg16", "resnet18", "resnet50", "squeezenet1_1", "mobilenet_v2"]
 PARTS = {
     "branch1.conv": "1x1",
     "branch2.0.conv": "3x3_reduce",
@@ -16,7 +17,7 @@ PARTS = {
     "branch3.1.conv": "5x5",
     "branch4.1.conv": "pool_proj",
 }
-# torchvision numbers the layers of its AlexNet.
+# torchvision numbers the layers of its AlexNet; the tables name them as the lecture does.
 ALEXNET = dict(
     zip(
         ["features.0", "features.3", "features.6", "features.8", "features.10", "classifier.1", "classifier.4", "classifier.6"],
@@ -31,7 +32,8 @@ def table_name(network: str, path: str) -> str:
     if path.startswith("inception"):
         module, _, part = path.removeprefix("inception").partition(".")
         return f"{network}/{module}/{PARTS[part]}"
-    return f"{network}/{ALEXNET.get(path, path.removesuffix('.conv'))}"
+    names = ALEXNET if network == "alexnet" else {}
+    return f"{network}/{names.get(path, path.removesuffix('.conv'))}"
 
 
 def traced(network: str) -> dict:
@@ -66,4 +68,4 @@ def test_tables_are_the_traced_networks(network):
 
 def test_nothing_else_is_in_the_tables():
     assert {name.split("/")[0] for name in CONVS | LINEARS} == set(NETWORKS)
-    assert len(CONVS) == 2 + 3 + 5 + 5 + 57
+    assert len(CONVS) == 2 + 3 + 5 + 5 + 57 + 13 + 20 + 53 + 26 + 52

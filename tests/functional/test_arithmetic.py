@@ -82,6 +82,11 @@ def test_arrays_are_checked_and_kept():
 
 
 def test_refusals():
+    x = np.ones((2, 3), np.float32)
+    with pytest.raises(TypeError, match="linear: argument 'weight' must be a NumPy array of float32, got None"):
+        F.linear(x, None, x)
+    with pytest.raises(TypeError, match="linear: argument 'input' must be one NumPy array of float32, got list"):
+        F.linear([x], x)
     x, weight, bias = normal(2, 5), normal(3, 5), normal(4)
     tx, tw, tb = map(single, (x, weight, bias))
     both_refuse(lambda: F.linear(x, weight.T.copy()), lambda: T.linear(tx, tw.T), "input.*weight")

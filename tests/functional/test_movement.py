@@ -128,6 +128,13 @@ def test_pad_refusals(shape, pad, options, match):
 
 
 def test_more_refusals():
+    x = np.ones((2, 3), np.float32)
+    with pytest.raises(TypeError, match="pad must be a list or tuple of ints, got 3"):
+        F.pad(x, 3)
+    with pytest.raises(ValueError, match="pad: mode must be one of constant, reflect, replicate, circular, got 'mirror'"):
+        F.pad(x, [1, 1], "mirror")
+    with pytest.raises(TypeError, match="cat: argument 'tensors' must be a list or tuple of NumPy arrays"):
+        F.cat(x)
     x = normal(2, 3, 4)
     t = single(x)
     both_refuse(lambda: F.flatten(x, 2, 1), lambda: torch.flatten(t, 2, 1), "start_dim cannot come after end_dim")

@@ -40,15 +40,15 @@ def test_check():
     graph, (_, b, _) = chain()
     graph.check()
     graph.nodes.reverse()
-    with pytest.raises(ValueError, match="sum: b.* is read before it is made"):
+    with pytest.raises(ValueError, match=r"sum: b.* is read before it is made"):
         graph.check()
     graph.nodes.reverse()
     graph.nodes[1].outputs = [b]
-    with pytest.raises(ValueError, match="sum: b.* is made twice"):
+    with pytest.raises(ValueError, match=r"sum: b.* is made twice"):
         graph.check()
     graph, _ = chain()
     graph.outputs.append(Value((1,), name="lost"))
-    with pytest.raises(ValueError, match="output lost.* never made"):
+    with pytest.raises(ValueError, match=r"output lost.* never made"):
         graph.check()
 
 

@@ -1,7 +1,7 @@
 """The networks of cyconv.models written in PyTorch, as second opinions: the same state_dict keys, defined independently.
 
-AlexNet and GoogLeNetBN carry the key names of torchvision, whose CPU build cannot be had everywhere; TORCHVISION_KEYS holds a
-digest of the names and shapes in torchvision 0.28.0, so a slip in the names here is found too.
+AlexNet, GoogLeNetBN and the networks of torch_families.py carry the key names of torchvision, whose CPU build cannot be had
+everywhere; TORCHVISION_KEYS holds a digest of the names and shapes in torchvision 0.28.0, so a slip in the names here is found too.
 """
 
 import hashlib
@@ -10,11 +10,37 @@ import numpy as np
 import torch
 from torch import nn
 
+from cyconv.models import INPUT_SHAPES
+from cyconv.summarize import summary
+
 # SHA-256 over the lines "name shape" of state_dict(), computed with torchvision 0.28.0.
 TORCHVISION_KEYS = {
     "alexnet": "9c198ebdae1863e4ec78a1c045e362fca5950285bfb6ae81c4f5627e216cbcbb",
     "googlenet_bn": "7f541ca29410efb168d6f2c426ba24e23aa4c831a671bece9c1e946b488add3d",
     "googlenet_bn without aux": "f66489fa14bd9d5add6d0eb8302a4271c0ecefb479c020dbecc105f5194fa5fc",
+    "vgg11": "cb3dc23f2a13e18244ef17cbfe99866ac20a6c8937fd40a3601dd59ae7a8a062",
+    "vgg11_bn": "8b6717e727c0ecf99bdc89d1a1d45e7bce7bd02440836869a4ef8b7c9897db70",
+    "vgg13": "67c1dc8b57fde74bb2e368ccd3d138d2e514c31ad1985ea251ab52e3880b8c16",
+    "vgg13_bn": "f6b0597d18a7e4d28ad04804224196e7c56b4927042eab13bfc73f0c8dbf31d4",
+    "vgg16": "35c4623e0cd4a39d764245620458692bdde46e98a422e65f0794d679138ab391",
+    "vgg16_bn": "347371586a8ea365f60486dc7572a8600dedd099dda98501d6fe20654e8f6bb2",
+    "vgg19": "4723255af8f6c4855caebd035af2665077a589f585cfff03b8389cd9e8d6381d",
+    "vgg19_bn": "fc3ff6fab2b5cc094a9aae9d96106501b6c05ca298e52c42d73cf8b27b8d8d73",
+    "resnet18": "84fb10d9c6905a1cbb020b284537dc97c4f4ec55fb2a780a41152a23a2dd0e9d",
+    "resnet34": "28f9096d5130749948981c6900083e57b19456b8b835829b8bdfe415bddc3f32",
+    "resnet50": "d7e4f8bb0a5363446a59c81c3887ccf66900a11651a0ae2dec96d1bb1eb6ea81",
+    "resnet101": "02c0f34f4842751f30e27e18a544ca36a8b33358f344c3c3165fd269ce97cd94",
+    "resnet152": "685c66205bc823aa68246b01dc5273074689b1c11ed0503f961f21c380191d3b",
+    "resnext50_32x4d": "e3bad165c034e60f32252299590de03a18c741ca96e086f8a6b03dc5b9aaf666",
+    "resnext101_32x8d": "da7dd7525807e2ee11ad40c8f689982b463d5ec4315d20a0164264c8c81e89e8",
+    "resnext101_64x4d": "90caac80ae24c51d5b7ce47baec9b93f577f2278f1ed4027ccbbc438bc471c86",
+    "wide_resnet50_2": "41203d1d536c02ed7a9322bd4465f039108b2531503e14eb878bbff0fc1d3a70",
+    "wide_resnet101_2": "4f088c0a152b8f5ca9265e726cf7e027de75977245ab682616cf7b7dc4d0188e",
+    "squeezenet1_0": "4654d26ad581241fc6fb83a35d1b24dd83ce0fdab371a134a9b74518854a9fb3",
+    "squeezenet1_1": "1d365589393f9c1eb493726a656a532b77b8924ea62f8e29b6621ca62ded2385",
+    "mobilenet_v2": "37bbbce8932fd0c49fe8e941719a7aa7b25b60c17b428749b72562f754135844",
+    "mobilenet_v2 with width_mult=0.35": "b270bf404dce82bd7233342be86eac933d50f0fa60bc19b81b20902c0abb82c1",
+    "mobilenet_v2 with width_mult=1.4": "f56d711aee51a589d9a8b34fbfc997be5ee9ef2ec662290efdfa97512be173ed",
 }
 
 
@@ -225,10 +251,10 @@ def random_images(shape: tuple[int, ...], seed: int) -> np.ndarray:
     return patches + 0.3 * rng.standard_normal(shape, np.float32)
 
 
-def assert_agrees(net, model: nn.Module, input_shape: tuple[int, ...], seed: int) -> None:
+def assert_agrees(net, model: nn.Module, input_shape: tuple[int, ...], seed: int, tolerance: float = 1e-5) -> None:
     """Our network and a torch model: the same keys and shapes, and with the same random weights the same output.
 
-    The output may differ by 1e-5 of its largest number from torch's in float64. It must be worth comparing: spread out, and
+    The output may differ by ``tolerance`` of its largest number from torch's in float64. It must be worth comparing: spread out, and
     different from image to image.
     """
     state = random_state(model, seed)
@@ -245,4 +271,13 @@ def assert_agrees(net, model: nn.Module, input_shape: tuple[int, ...], seed: int
     assert got.dtype == np.float32
     assert got.shape == expected.shape
     error = np.abs(got - expected).max() / largest
-    assert error <= 1e-5, f"the largest error is {error:.1e} of the largest output"
+    assert error <= tolerance, f"the largest error is {error:.1e} of the largest output"
+
+
+def assert_is_torchvisions(net, name: str, gmacs: float) -> None:
+    """Names and shapes of the state dict are torchvision's, and so are the multiply-adds that it publishes (1e9, three decimals)."""
+    assert keys_digest(net.state_dict()) == TORCHVISION_KEYS[name]
+    costs = summary(net, INPUT_SHAPES[name])
+    assert round(costs.macs / 1e9, 3) == gmacs
+    assert costs.unused_parameters == 0
+    assert costs.records[-1]["output_shape"] == (1, 1000)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from collections import OrderedDict
 
 import numpy as np
@@ -67,6 +68,26 @@ def test_list_operations(kind):
         del container[1:3]
         container.insert(0, n.GELU())
     check_alike(ours, theirs)
+
+
+@pytest.mark.parametrize("kind", ["Sequential", "ModuleList"])
+def test_sums_and_pop(kind):
+    def make(n):
+        return getattr(n, kind)(*layers(n)) if kind == "Sequential" else getattr(n, kind)(layers(n))
+
+    ours, theirs = make(nn), make(torch.nn)
+    check_alike(ours + ours[:2], theirs + theirs[:2])
+    child = ours[-2]
+    assert ours.pop(-2) is child
+    theirs.pop(-2)
+    check_alike(ours, theirs)
+    ours += make(nn)
+    theirs += make(torch.nn)
+    check_alike(ours, theirs)
+    both_refuse(lambda: ours.pop(20), lambda: theirs.pop(20), "out of range", IndexError)
+    if kind == "Sequential":
+        with pytest.raises(TypeError):
+            operator.add(ours, [nn.ReLU()])
 
 
 @pytest.mark.parametrize("kind", ["Sequential", "ModuleList"])

@@ -1,5 +1,6 @@
 """Programs: arrays in and out, clocks, leases, and refusals."""
 
+import itertools
 import threading
 
 import numpy as np
@@ -18,7 +19,7 @@ def copies(steps: int) -> Program:
     """Array → arena → … → array; a step at each arrow."""
     arena = [row(0, N, k % 2 * N) for k in range(steps - 1)]
     chain = [row(2, N), *arena, row(3, N)]
-    made = [StridedCopy(a, b, (10, N // 10), (N // 10, 1), (N // 10, 1)) for a, b in zip(chain, chain[1:], strict=False)]
+    made = [StridedCopy(a, b, (10, N // 10), (N // 10, 1), (N // 10, 1)) for a, b in itertools.pairwise(chain)]
     return Program(made, 8 * N, Memory(0))
 
 
