@@ -1,114 +1,139 @@
-"""cyconv against ONNX Runtime: ``python -m benchmarks.peers [--threads 1 2] [--batch 1] [--networks …] [--json FILE]``.
+"""cyconv against the other engines: ``make peers PEERS_ARGS="--networks googlenet --threads 1"``, or ``python -m benchmarks.peers``.
 
-Each engine gets the same network, weights and image, in float32 and with all its default graph optimisations. They run
-alternately, five calls each; the ratio of the medians is reported (above 1: cyconv is faster), and the answers must agree.
+Goes through the rows (network × batch × threads), shows progress, and writes after each what is known so far: peers.md and peers.json;
+at the end the chart (peers.png, peers.svg) and the table of every convolution (layers.md, layers.json).
 """
 
 from __future__ import annotations
 
 import argparse
 import json
-import statistics
+import os
+import subprocess
 import sys
+import tempfile
 import time
-from collections.abc import Callable
+from pathlib import Path
 
-import numpy as np
-import onnxruntime
+from benchmarks.peers.engine import ISA_VARIABLES, OURS, TITLES
+from benchmarks.peers.networks import NETWORKS
+from benchmarks.peers.report import report_table, results
 
-import cyconv
-from benchmarks.peers.onnx_model import onnx_model
-from cyconv import models
-from cyconv._kernels.cpu import isa
-from cyconv.graph.compile import compile_graph, trace_function
-from cyconv.table import Table
-
-NETWORKS: dict[str, Callable[[], cyconv.nn.Module]] = {
-    "googlenet": models.googlenet,
-    "googlenet, no LRN": lambda: models.googlenet(lrn=False),
-    "googlenet_bn": models.googlenet_bn,
-    "alexnet_two_tower": models.alexnet_two_tower,
-    "alexnet": models.alexnet,
-}
-COLUMNS = {"network": "network", "batch": "batch", "threads": "threads", "ratio": "ratio", "cyconv_ms": "cyconv ms", "cyconv_min": "min"}
-COLUMNS |= {"ort_ms": "ONNX Runtime ms", "ort_min": "min", "difference": "largest relative difference"}
+ROOT = Path(__file__).resolve().parents[2]
 
 
-def cpu_name() -> str:
-    """The processor's own name, where the system tells it."""
-    try:
-        with open("/proc/cpuinfo") as f:
-            return next((line.split(":", 1)[1].strip() for line in f if line.startswith("model name")), "unknown CPU")
-    except OSError:
-        return "unknown CPU"
+def environment(isa: str | None) -> dict[str, str]:
+    """The environment of the processes that measure."""
+    return {**os.environ, **(ISA_VARIABLES[isa] if isa else {})}
 
 
-def runtime_session(graph, threads: int) -> onnxruntime.InferenceSession:
-    """ONNX Runtime with its highest optimisation level, on ``threads`` threads."""
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
-    options.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
-    return onnxruntime.InferenceSession(onnx_model(graph).SerializeToString(), options, providers=["CPUExecutionProvider"])
+def run_row(spec: dict, env: dict[str, str], timeout: float) -> dict:
+    """Measure a row; when an engine takes the process down or hangs, note it and measure the others again."""
+    engines = list(spec["engines"])
+    lost: dict[str, dict] = {}
+    while OURS in engines:
+        with tempfile.TemporaryDirectory() as folder:
+            notes, result = Path(folder, "notes"), Path(folder, "result")
+            command = [sys.executable, "-m", "benchmarks.peers.row", json.dumps({**spec, "engines": engines}), str(notes), str(result)]
+            try:
+                status = subprocess.run(command, cwd=ROOT, env=env, timeout=timeout, stdout=subprocess.DEVNULL).returncode
+                reason = f"the process ended with status {status}"
+            except subprocess.TimeoutExpired:
+                reason = f"no answer after {timeout:.0f} s"
+            if result.exists():
+                row = json.loads(result.read_text())
+                row["engines"] |= lost
+                return row
+            culprit = (notes.read_text().split() if notes.exists() else [])[-1:] or [OURS]
+        lost[culprit[0]] = {"failed": reason}
+        engines.remove(culprit[0])
+    head = {key: spec[key] for key in ("network", "batch", "threads")}
+    return {**head, "isa": None, "ratio": None, "best_other": None, "engines": lost}
 
 
-def alternate(calls: list[Callable[[], object]], seconds: float) -> list[list[float]]:
-    """Milliseconds of each call, taken in turn for about ``seconds``: a pause, one call to wake up, five that count.
-
-    The pause lets the other engine's threads fall asleep; while they spin they would take a CPU from this one's.
-    """
-    times: list[list[float]] = [[] for _ in calls]
-    end = time.perf_counter() + seconds
-    while time.perf_counter() < end or len(times[0]) < 20:
-        for call, row in zip(calls, times, strict=True):
-            time.sleep(0.03)
-            call()
-            for _ in range(5):
-                start = time.perf_counter()
-                call()
-                row.append(1e3 * (time.perf_counter() - start))
-    return times
+def progress(done: int, total: int, row: dict, begin: float) -> str:
+    """What the last row gave and how long the rest may take."""
+    minutes = (time.perf_counter() - begin) * (total - done) / done / 60
+    ratio = "no ratio" if row["ratio"] is None else f"{row['ratio']:.2f} × as fast as {TITLES[row['best_other']]}"
+    failed = [f"; {TITLES[key]} failed: {record['failed']}" for key, record in row["engines"].items() if "failed" in record]
+    return f"  {ratio}{''.join(failed)} ({done} of {total} rows, about {minutes:.0f} min left)"
 
 
-def compare(name: str, batch: int, threads: int, seconds: float) -> dict:
-    """One row of the table."""
-    cyconv.nn.init.manual_seed(0)
-    graph, single = trace_function(NETWORKS[name](), [(batch, 3, 224, 224)], ["input"])
-    x = np.random.default_rng(0).standard_normal((batch, 3, 224, 224)).astype(np.float32)
-    plan, session = compile_graph(graph, threads, single), runtime_session(graph, threads)
-    feed = {session.get_inputs()[0].name: x}
-    ours, theirs = plan(x), session.run(None, feed)[0]
-    difference = float(np.abs(ours - theirs).max() / np.abs(theirs).max())
-    if not difference < 1e-4:
-        raise SystemExit(f"{name}: the answers differ by {difference:.1e} of the largest")
-    mine, peer = alternate([lambda: plan(x), lambda: session.run(None, feed)], seconds)
-    row = {"network": name, "batch": batch, "threads": threads, "ratio": round(statistics.median(peer) / statistics.median(mine), 2)}
-    row |= {"cyconv_ms": round(statistics.median(mine), 2), "cyconv_min": round(min(mine), 2)}
-    return row | {"ort_ms": round(statistics.median(peer), 2), "ort_min": round(min(peer), 2), "difference": f"{difference:.1e}"}
-
-
-def main() -> None:
-    """Run the comparison that the command line asks for."""
+def parse(arguments: list[str] | None = None) -> argparse.Namespace:
+    """The command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks.peers", description=__doc__.splitlines()[0])
-    parser.add_argument("--networks", nargs="+", default=list(NETWORKS), choices=list(NETWORKS))
+    others = [key for key in TITLES if key != OURS]
+    parser.add_argument("--networks", nargs="+", default=list(NETWORKS), choices=list(NETWORKS), metavar="NAME", help=", ".join(NETWORKS))
     parser.add_argument("--threads", nargs="+", type=int, default=[1, 2])
-    parser.add_argument("--batch", nargs="+", type=int, default=[1])
-    parser.add_argument("--seconds", type=float, default=4.0, help="measured time for each row")
-    parser.add_argument("--json", help="also write the rows here")
-    options = parser.parse_args()
-    rows = []
-    for name in options.networks:
-        for batch in options.batch:
-            for threads in options.threads:
-                print(f"{name}, batch {batch}, {threads} thread(s)", file=sys.stderr)
-                rows.append(compare(name, batch, threads, options.seconds))
-    machine = (
-        f"{cpu_name()}, {isa()}; cyconv {cyconv.__version__}, ONNX Runtime {onnxruntime.__version__}, float32, medians of alternate calls"
-    )
-    print(Table(rows, COLUMNS, [machine]).to_markdown())
-    if options.json:
-        with open(options.json, "w") as f:
-            json.dump({"machine": machine, "rows": rows}, f, indent=2)
+    parser.add_argument("--batch", nargs="+", type=int, default=[1, 8])
+    parser.add_argument("--seconds", type=float, default=10.0, help="measured time for each row, all engines together (10)")
+    parser.add_argument("--engines", nargs="+", default=others, choices=others, metavar="NAME", help=", ".join(others))
+    parser.add_argument("--isa", choices=list(ISA_VARIABLES), help="keep cyconv, and the engines that can be told, to this instruction set")
+    parser.add_argument("--timeout", type=float, default=900.0, help="seconds after which the engine at work counts as hanging (900)")
+    parser.add_argument("--layers", action=argparse.BooleanOptionalAction, default=True, help="also the table of every convolution")
+    parser.add_argument("--output", type=Path, default=ROOT / "benchmarks" / "results", help="directory of the tables and charts")
+    options = parser.parse_args(arguments)
+    if min(options.threads + options.batch) < 1:
+        parser.error("--threads and --batch must be positive")
+    return options
+
+
+def measure_rows(options: argparse.Namespace, env: dict[str, str], stem: Path) -> list[dict]:
+    """All rows; the tables are written after each."""
+    specs = [
+        {"network": name, "batch": batch, "threads": threads, "seconds": options.seconds, "engines": [OURS, *options.engines]}
+        for name in options.networks
+        for batch in options.batch
+        for threads in options.threads
+    ]
+    rows: list[dict] = []
+    begin = time.perf_counter()
+    for spec in specs:
+        print(f"{spec['network']}, batch {spec['batch']}, {spec['threads']} thread(s)", file=sys.stderr, flush=True)
+        rows.append(run_row(spec, env, options.timeout))
+        print(progress(len(rows), len(specs), rows[-1], begin), file=sys.stderr, flush=True)
+        found = results(rows, options.isa)
+        stem.with_suffix(".json").write_text(json.dumps(found, indent=1, ensure_ascii=False) + "\n")
+        stem.with_suffix(".md").write_text(report_table(found).to_markdown())
+    return rows
+
+
+def draw(stem: Path, rows: list[dict]) -> None:
+    """The chart, where matplotlib is installed."""
+    try:
+        from benchmarks.peers.chart import draw_chart
+    except ImportError as error:
+        print(f"no chart: {error}", file=sys.stderr)
+    else:
+        draw_chart(rows, stem)
+
+
+def main() -> int:
+    """Run what the command line asks for; 1 when cyconv failed or answers disagree."""
+    options = parse()
+    options.output.mkdir(parents=True, exist_ok=True)
+    env = environment(options.isa)
+    suffix = f"-{options.isa}" if options.isa else ""
+    stem = options.output / f"peers{suffix}"
+    rows = measure_rows(options, env, stem)
+    draw(stem, rows)
+    print(stem.with_suffix(".md").read_text())
+    status = 0
+    if options.layers:
+        print("every convolution", file=sys.stderr, flush=True)
+        listed = [
+            "--networks",
+            *options.networks,
+            "--threads",
+            *map(str, options.threads),
+            "--output",
+            str(options.output / f"layers{suffix}"),
+        ]
+        status = subprocess.run([sys.executable, "-m", "benchmarks.peers.conv_table", *listed], cwd=ROOT, env=env).returncode
+    records = [(key, record) for row in rows for key, record in row["engines"].items()]
+    wrong = any("disagrees" in record or (key == OURS and "failed" in record) for key, record in records)
+    return 1 if wrong or status else 0
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

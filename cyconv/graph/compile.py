@@ -30,7 +30,7 @@ def trace_function(fn: Callable, shapes: Sequence[tuple[int, ...]], names: Seque
         inputs = [trace.add_input(check_shape(shape, name), name) for shape, name in zip(shapes, names, strict=True)]
         result = fn(*inputs)
     single = isinstance(result, Tracer)
-    outputs = [result] if single else list(result)
+    outputs = list(result) if isinstance(result, (list, tuple)) else [result]
     for r in outputs:
         if not isinstance(r, Tracer):
             raise TypeError(f"a traced function must return values of its trace, got {type(r).__name__}")

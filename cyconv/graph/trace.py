@@ -100,6 +100,9 @@ class Trace:
 
     def record(self, op: str, inputs: list, attrs: dict) -> list[Tracer]:
         values = [x.value if isinstance(x, Tracer) else self.constant(x) for x in inputs]
+        for v in values:
+            if v.dtype != FLOAT32 and op != "reshape":
+                raise TypeError(f"{op} takes float32, got {v.dtype}; the indices of a max pool can be returned or reshaped, nothing else")
         shapes = OPS[op].infer([v.shape for v in values], attrs)
         path = ".".join(s for s in self.scopes if s)
         dtypes = OPS[op].output_dtypes

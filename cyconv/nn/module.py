@@ -248,18 +248,18 @@ class Module:
 
     def get_parameter(self, target: str) -> np.ndarray:
         """The parameter at a path such as ``features.0.weight``; AttributeError when there is none."""
-        path, _, name = target.rpartition(".")
-        array = self.get_submodule(path)._parameters.get(name)
-        if array is None:
-            raise AttributeError(f"there is no parameter {target!r}")
-        return array
+        return self._array_at("_parameters", "parameter", target)
 
     def get_buffer(self, target: str) -> np.ndarray:
         """The buffer at a path such as ``bn1.running_mean``; AttributeError when there is none."""
+        return self._array_at("_buffers", "buffer", target)
+
+    def _array_at(self, table: str, kind: str, target: str) -> np.ndarray:
+        """The array at a path in one table of its owner."""
         path, _, name = target.rpartition(".")
-        array = self.get_submodule(path)._buffers.get(name)
+        array = getattr(self.get_submodule(path), table).get(name)
         if array is None:
-            raise AttributeError(f"there is no buffer {target!r}")
+            raise AttributeError(f"there is no {kind} {target!r}")
         return array
 
     def apply(self, fn: Callable[[Module], object]) -> Module:

@@ -40,7 +40,7 @@ cdef const cy_kernels *table_of(str isa) except NULL:
 
 cdef const cy_kernels *choose() except NULL:
     """The best table that can run and that CYCONV_ISA allows."""
-    cap = os.environ.get("CYCONV_ISA", "") or ISA_NAMES[-1]
+    cap = os.environ.get("CYCONV_ISA", "") or "avx512"
     if cap not in ISA_NAMES:
         raise ImportError(f"the environment variable CYCONV_ISA must be one of {', '.join(ISA_NAMES)}, got {cap!r}")
     for name in runnable_isas():

@@ -169,3 +169,8 @@ def test_trace():
     got = recorded(lambda x: F.adaptive_max_pool2d(x, (None, 2), True), (3, 8, 8))
     assert [op for op, _ in got] == ["reshape", "adaptive_max_pool2d", "reshape", "reshape"]
     assert got[1][1]["output_size"] == (8, 2)
+
+
+def test_indices_are_no_input():
+    with pytest.raises(TypeError, match="relu takes float32, got int64"):
+        recorded(lambda x: F.relu(F.max_pool2d(x, 2, return_indices=True)[1]), (1, 2, 4, 4))
