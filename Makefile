@@ -4,6 +4,8 @@
 VENV ?= .venv
 PYTHON ?= $(shell for python in python3 python3.11 python3.12 python3.13; do \
     $$python -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null && echo $$python && break; done)
+# The other engines of the comparison, apart from what cyconv is tested with.
+PEERS_VENV ?= .venv-peers
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 # For tools that call other tools of the environment by name.
@@ -14,12 +16,12 @@ C_SOURCES = $(wildcard src/*/*.c src/*/*.h src/*/*.inc)
 export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 315532800)
 export PYTHONHASHSEED := 0
 
-.PHONY: help build test test-all lint format demo wheel clean
+.PHONY: help build test test-all lint format demo peers wheel clean
 .DELETE_ON_ERROR:
 
 help:  ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' Makefile | awk -F': ' '{ printf "make %-9s %s\n", $$1, $$2 }'
-	@echo "Variables: PYTHON (interpreter), VENV (environment), PYTEST_ARGS, DEMO_ARGS, PYTHONS (make wheel), CYCONV_DEBUG=1 (bounds checks)"
+	@echo "Variables: PYTHON (interpreter), VENV (environment), PYTEST_ARGS, DEMO_ARGS, PEERS_ARGS, PYTHONS (make wheel), CYCONV_DEBUG=1 (bounds checks)"
 
 $(VENV)/stamp-venv:
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer was not found; name one with PYTHON=..."; exit 1; }
@@ -63,6 +65,15 @@ format: $(VENV)/stamp-lint  ## rewrite Python and C in the common format
 
 demo: $(VENV)/stamp-demo build  ## the lecture's example, digits, AlexNet and GoogLeNet on a photograph
 	$(BIN)/python -m cyconv demo $(DEMO_ARGS)
+
+$(PEERS_VENV)/stamp-peers: $(VENV)/stamp-venv benchmarks/peers/requirements.txt
+	$(PYTHON) -m venv $(PEERS_VENV)
+	$(PEERS_VENV)/bin/python -m pip --quiet --disable-pip-version-check install -r benchmarks/peers/requirements.txt
+	@touch $@
+
+# cyconv is taken from this directory, as it was built for $(VENV).
+peers: $(PEERS_VENV)/stamp-peers build  ## compare with other engines (PEERS_ARGS=--help lists the options)
+	$(PEERS_VENV)/bin/python -m benchmarks.peers $(PEERS_ARGS)
 
 # The wheel is built from the unpacked sdist, so that the sdist is proved complete and the unstripped objects can be inspected.
 wheel: $(VENV)/stamp-wheel  ## sdist and manylinux wheel in dist/, inspected and tried on each Python found

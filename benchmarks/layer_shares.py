@@ -22,7 +22,7 @@ COLUMNS = {"layer": "layer", "algorithm": "algorithm", "us": "µs", "gflops": "G
 def layer_plan(conv: Conv, threads: int) -> Plan:
     """A plan of a ReLU (which leaves its input in blocks, unless the layer reads NCHW) and the convolution."""
     weight = np.random.default_rng(0).standard_normal((conv.co, conv.ci // conv.g, conv.kh, conv.kw)).astype(np.float32)
-    attrs = {"stride": (conv.sh, conv.sw), "padding": (conv.ph, conv.ph, conv.pw, conv.pw)}
+    attrs: dict = {"stride": (conv.sh, conv.sw), "padding": (conv.ph, conv.ph, conv.pw, conv.pw)}
     attrs |= {"dilation": (conv.dh, conv.dw), "groups": conv.g}
     pool = {"kernel": (1, 1), "stride": (1, 1), "padding": (0, 0, 0, 0), "dilation": (1, 1), "ceil_mode": False, "return_indices": False}
 
@@ -38,7 +38,8 @@ def conv_steps(records: list[dict]) -> list[dict]:
     found: dict[str, dict] = {}
     for record in records:
         if record["op"] == "conv2d":
-            step = found.setdefault(record["name"], {"name": record["name"], "algorithm": "", "ms": 0.0, "macs": 0})
+            name = record["name"] or "conv2d"  # a transform outside any layer has no name, its product has that of the op
+            step = found.setdefault(name, {"name": name, "algorithm": "", "ms": 0.0, "macs": 0})
             step["ms"] += record["ms"]
             step["macs"] += record["macs"]
             if record["macs"]:

@@ -13,9 +13,18 @@ and ``lecture`` (the arithmetic of the lecture that the project follows) are loa
 from __future__ import annotations
 
 import importlib
+import os
+import sys
 from typing import TYPE_CHECKING
 
-from cyconv._kernels.cpu import isa
+try:
+    from cyconv._kernels.cpu import isa
+except ImportError as error:
+    # On the command line an error is one line; this one comes before its code does.
+    if os.path.basename(sys.argv[0] if sys.argv else "") not in ("-m", "cyconv"):
+        raise
+    print(f"cyconv: error: {error}", file=sys.stderr)
+    raise SystemExit(2) from None
 
 if TYPE_CHECKING:
     from cyconv import functional, io, lecture, models, nn, signal

@@ -121,15 +121,9 @@ def main() -> int:
     status = 0
     if options.layers:
         print("every convolution", file=sys.stderr, flush=True)
-        listed = [
-            "--networks",
-            *options.networks,
-            "--threads",
-            *map(str, options.threads),
-            "--output",
-            str(options.output / f"layers{suffix}"),
-        ]
-        status = subprocess.run([sys.executable, "-m", "benchmarks.peers.conv_table", *listed], cwd=ROOT, env=env).returncode
+        command = [sys.executable, "-m", "benchmarks.peers.conv_table", "--output", str(options.output / f"layers{suffix}")]
+        command += ["--networks", *options.networks, "--threads", *map(str, options.threads)]
+        status = subprocess.run(command, cwd=ROOT, env=env).returncode
     records = [(key, record) for row in rows for key, record in row["engines"].items()]
     wrong = any("disagrees" in record or (key == OURS and "failed" in record) for key, record in records)
     return 1 if wrong or status else 0

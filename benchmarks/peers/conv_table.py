@@ -36,7 +36,8 @@ def conv_of(nodes: list[Node]) -> Conv | None:
     if (top, left) != (bottom, right):
         return None
     co = sum(node.inputs[1].shape[0] for node in nodes)
-    return Conv(n, ci, co, h, w, kh, kw, *first.attrs["stride"], top, left, *first.attrs["dilation"], first.attrs["groups"])
+    (sh, sw), (dh, dw) = first.attrs["stride"], first.attrs["dilation"]
+    return Conv(n, ci, co, h, w, kh, kw, sh, sw, top, left, dh, dw, first.attrs["groups"])
 
 
 def size_text(nodes: list[Node]) -> str:

@@ -67,7 +67,7 @@ def report_table(found: dict) -> Table:
     for row in found["rows"]:
         record = {name: row[name] for name in ("network", "batch", "threads")}
         record["ratio"] = None if row["ratio"] is None else float(f"{row['ratio']:.2f}")
-        record["ratio_limited"] = row.get("ratio_limited")
+        record["ratio_limited"] = None if row.get("ratio_limited") is None else float(f"{row['ratio_limited']:.2f}")
         record["best_other"] = TITLES.get(row["best_other"])
         records.append(record | {key: cell(row["engines"].get(key), failures, TITLES[key]) for key in keys})
     columns = dict(HEAD)

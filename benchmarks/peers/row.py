@@ -42,7 +42,8 @@ def start(keys: Iterable[str], graph: Graph, threads: int, x: np.ndarray, note: 
     ours = None
     for key in keys:
         note(key)
-        records[key] = record = {}
+        record: dict = {}
+        records[key] = record
         try:
             engine: Engine = load_engine(key)
             record |= {"version": engine.version, "setting": engine.setting, "limitable": engine.limitable}

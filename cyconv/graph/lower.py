@@ -247,14 +247,15 @@ class Lowering:
         out = node.outputs[0]
         task = Task(node.op, node.name or out.name, make, [t.buffer for t in reads], [t.buffer for t in writes])
         task.shape, task.layout, task.algorithm = out.shape, writes[0].layout, algorithm or node.op
-        task.out_bytes = 4 * sum(self._floats(v) for v in node.outputs)
+        task.out_bytes = 4 * sum(tensor_floats(t.dims, t.lanes, t.border) for t in writes)
         self.emit(task)
         return task
 
     def relayout(self, x: Tensor, y: Tensor, v: Value, channel: list[int] | None = None) -> None:
         """y = x in y's layout."""
         task = Task("relayout", v.name, lambda: Relayout(x.operand(), y.operand(), channel), [x.buffer], [y.buffer])
-        task.shape, task.layout, task.algorithm, task.out_bytes = v.shape, y.layout, f"{x.layout} → {y.layout}", 4 * numel(v.shape)
+        task.shape, task.layout, task.algorithm = v.shape, y.layout, f"{x.layout} → {y.layout}"
+        task.out_bytes = 4 * tensor_floats(y.dims, y.lanes, y.border)
         self.emit(task)
 
     def copy(self, x: Tensor, y: Tensor, name: str, arrays: list[np.ndarray] | None = None) -> None:

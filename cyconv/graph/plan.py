@@ -113,7 +113,7 @@ class Plan:
         return named
 
     def _capture(self, inputs, out, patterns: list[str]):
-        if isinstance(patterns, str) or not all(isinstance(p, str) for p in patterns):
+        if not isinstance(patterns, (list, tuple)) or not all(isinstance(p, str) for p in patterns):
             raise TypeError(f"capture must be a list of patterns, got {patterns!r}")
         named = self._named_values()
         names = []
