@@ -6,8 +6,10 @@ import pytest
 import cyconv
 from cyconv import functional as F
 from cyconv import nn
+from cyconv._kernels import cpu
 from cyconv.graph import plan as plans
 from cyconv.graph.compile import compile_function
+from cyconv.graph.layout import round_up
 from tests.graph.helpers import integers
 from tests.graph.test_arrays import unaligned
 
@@ -146,7 +148,7 @@ def test_steps(net):
     steps = cyconv.compile(net, SHAPE).steps()
     assert [s["op"] for s in steps] == ["relayout", "conv2d", "max_pool2d", "conv2d", "relayout", "softmax"]
     conv = steps[1]
-    assert conv["name"] == "features.0" and conv["shape"] == (2, 20, 8, 8) and conv["out_bytes"] == 4 * 2 * 20 * 64
+    assert conv["name"] == "features.0" and conv["shape"] == (2, 20, 8, 8) and conv["out_bytes"] == 4 * 2 * round_up(20, cpu.lanes()) * 64
     assert conv["macs"] == 2 * 20 * 64 * 27 and conv["algorithm"].startswith("planar")
     assert steps[3]["macs"] == 2 * 5 * 320
     steps[0]["op"] = "changed"
