@@ -1,7 +1,8 @@
 # What every driver is built from: an operand (where an array of the plan lies), the state of one run, and a step.
 #
 # A driver module defines a params struct, a `noexcept nogil` function that takes its share of the work, and a subclass of
-# Step whose __cinit__ fills the struct. The plan calls `fn(params, run)` on every thread of its team and waits until all items of a step are done before it calls the next.
+# Step whose __cinit__ fills the struct. The plan calls `fn(params, run)` on every thread of its team and waits until all items of
+# a step are done before it calls the next.
 
 cdef extern from "parallel.h" nogil:
     ptrdiff_t cy_next_item(ptrdiff_t *counter)

@@ -185,8 +185,8 @@ cdef class Conv(Step):
             p.blocks[i].out, p.blocks[i].index = out, index
         p.groups = <group_t *> allocate(p.n_groups, sizeof(group_t))
         for i, g in enumerate(spec.groups):
-            p.groups[i] = group_t(g.n_blocks, g.first_block, g.weights, g.weight_floats, g.input, g.first_tap, g.n_taps, g.first_tile, g.n_tiles,
-                                  g.tile_rows, g.band_rows, p.n_items, (p.rows + g.band_rows - 1) // g.band_rows)
+            p.groups[i] = group_t(g.n_blocks, g.first_block, g.weights, g.weight_floats, g.input, g.first_tap, g.n_taps,
+                                  g.first_tile, g.n_tiles, g.tile_rows, g.band_rows, p.n_items, (p.rows + g.band_rows - 1) // g.band_rows)
             p.n_items += p.groups[i].bands * p.images
         p.taps = <cy_tap *> allocate(len(spec.taps), sizeof(cy_tap))
         for i, (offset, lanes) in enumerate(spec.taps):

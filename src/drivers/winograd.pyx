@@ -236,7 +236,8 @@ cdef class WinogradProduct(Step):
         p.groups = <group_t *> allocate(p.n_groups, sizeof(group_t))
         for i, group in enumerate(spec.groups):
             g = &p.groups[i]
-            g[0] = group_t(group.n_blocks, group.first_block, group.weights, group.first_piece, group.n_pieces, group.item_pieces, p.n_items)
+            g[0] = group_t(group.n_blocks, group.first_block, group.weights, group.first_piece, group.n_pieces,
+                           group.item_pieces, p.n_items)
             p.n_items += (g.n_pieces + g.item_pieces - 1) // g.item_pieces
             for piece in range(g.first_piece, g.first_piece + g.n_pieces):
                 if not 1 <= p.piece_tiles[piece] <= kernels.conv_pixels[g.n_blocks - 1][0]:
