@@ -1,4 +1,4 @@
-"""Each convolution of a network alone: ``python -m benchmarks.layer_shares [PREFIX …] [--threads N]``, GFLOP/s and share of peak.
+"""Each convolution of a network alone, GFLOP/s and share of peak: ``python -m benchmarks.layer_shares [PREFIX …] [--winograd off]``.
 
 A layer's input arrives in blocks, as inside a network, and its weights are packed. Timings of the layer and of the peak of independent
 multiply-adds alternate; the median of the shares is reported.
@@ -19,7 +19,7 @@ from cyconv.table import Table
 COLUMNS = {"layer": "layer", "algorithm": "algorithm", "us": "µs", "gflops": "GFLOP/s", "share": "% of peak", "best": "best %"}
 
 
-def layer_plan(conv: Conv, threads: int) -> Plan:
+def layer_plan(conv: Conv, threads: int, winograd: str = "auto") -> Plan:
     """A plan of a ReLU (which leaves its input in blocks, unless the layer reads NCHW) and the convolution."""
     weight = np.random.default_rng(0).standard_normal((conv.co, conv.ci // conv.g, conv.kh, conv.kw)).astype(np.float32)
     attrs: dict = {"stride": (conv.sh, conv.sw), "padding": (conv.ph, conv.ph, conv.pw, conv.pw)}
@@ -30,7 +30,7 @@ def layer_plan(conv: Conv, threads: int) -> Plan:
         blocked = apply("max_pool2d", [x], pool)[0] if conv.ci > 4 else x
         return apply("conv2d", [blocked, weight], attrs)[0]
 
-    return compile_function(layer, [(conv.n, conv.ci, conv.h, conv.w)], ["input"], threads)
+    return compile_function(layer, [(conv.n, conv.ci, conv.h, conv.w)], ["input"], threads, winograd)
 
 
 def conv_steps(records: list[dict]) -> list[dict]:
@@ -47,9 +47,9 @@ def conv_steps(records: list[dict]) -> list[dict]:
     return list(found.values())
 
 
-def measure(name: str, conv: Conv, threads: int, rounds: int) -> dict:
+def measure(name: str, conv: Conv, threads: int, rounds: int, winograd: str = "auto") -> dict:
     """One row: rounds of five profiled runs between two measurements of the peak."""
-    plan = layer_plan(conv, threads)
+    plan = layer_plan(conv, threads, winograd)
     x = np.random.default_rng(1).standard_normal((conv.n, conv.ci, conv.h, conv.w)).astype(np.float32)
     shares, times = [], []
     for _ in range(rounds):
@@ -69,9 +69,10 @@ def main() -> None:
     parser.add_argument("prefixes", nargs="*", default=["googlenet/"], help="layers whose names begin so; default googlenet/")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--rounds", type=int, default=7)
+    parser.add_argument("--winograd", default="auto", help="as in cyconv.compile; off: direct convolution only")
     options = parser.parse_args()
     chosen = {name: conv for name, conv in CONVS.items() if name.startswith(tuple(options.prefixes))}
-    rows = [measure(name, conv, options.threads, options.rounds) for name, conv in chosen.items()]
+    rows = [measure(name, conv, options.threads, options.rounds, options.winograd) for name, conv in chosen.items()]
     print(Table(rows, COLUMNS, [f"{isa()}, {options.threads} thread(s)"]).to_markdown())
 
 
