@@ -246,13 +246,18 @@ def test_bugs_keep_their_traceback(monkeypatch):
 
 
 def test_interrupt():
-    code = "import sys; from cyconv import cli; print('ready', flush=True); sys.exit(cli.main(sys.argv[1:]))"
+    # A child of a background job would ignore the signal.
+    code = "import signal, sys; signal.signal(signal.SIGINT, signal.default_int_handler); from cyconv import cli; "
+    code += "print('ready', flush=True); sys.exit(cli.main(sys.argv[1:]))"
     command = [sys.executable, "-c", code, "profile", "googlenet", "--repeats", "20000", "--threads", "1"]
     with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) as child:
         assert child.stdout.readline() == "ready\n"
         time.sleep(1)
         child.send_signal(signal.SIGINT)
-        out, err = child.communicate(timeout=30)
+        try:
+            out, err = child.communicate(timeout=30)
+        finally:
+            child.kill()
     assert (child.returncode, out, err) == (130, "", "")
 
 

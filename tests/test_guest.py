@@ -295,6 +295,7 @@ except ValueError:
 
 
 LONG = """
+signal.signal(signal.SIGINT, signal.default_int_handler)  # a child of a background job would ignore it
 def long(x):
     for _ in range(4000):
         x = F.gelu(x)
