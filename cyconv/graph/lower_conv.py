@@ -7,7 +7,6 @@ more *sources*: the weights of each of several merged 1x1 convolutions, or of ea
 
 from __future__ import annotations
 
-import dataclasses
 from dataclasses import dataclass
 
 from cyconv._kernels.conv import Conv
@@ -246,27 +245,28 @@ def merge_columns(taps: list[Tap]) -> Pairs:
 # The product
 
 
-def plan_groups(p: Product, runs: list[list[Source]], steps: int) -> tuple[list[Group], Pairs, Pairs]:
-    """Groups and tiles for ``runs`` of sources that read the same inputs; also (target, pitch) of each block in the packed weights."""
+def plan_groups(p: Product, runs: list[list[Source]], run_taps: Pairs, steps: int) -> tuple[list[Group], Pairs, Pairs]:
+    """Groups and tiles for ``runs`` of sources that read the same inputs by the taps (first, count) of ``run_taps``.
+
+    Also (target, pitch) of each block in the packed weights.
+    """
     lanes = p.low.lanes
     limits = ((lanewise_pixels(), 0),) if p.kind == "lanewise" else conv_pixels()
     groups: list[Group] = []
     tiles: Pairs = []
     places: Pairs = []
-    first_tile: dict[int, tuple[int, int]] = {}
-    first_tap = weights = block = 0
-    for run in runs:
+    first_tile: dict[int, int] = {}
+    weights = block = 0
+    for run, taps in zip(runs, run_taps, strict=True):
         count = sum(s.blocks(lanes) for s in run)
         for size in group_blocks(count, p.rows, p.width, limits):
             t = tiling(size, p.rows, p.width, limits[size - 1])
             if size not in first_tile:
-                first_tile[size] = (len(tiles), t.rows)
+                first_tile[size] = len(tiles)
                 tiles += t.tiles
             band = band_rows(p.rows, t.rows, steps * size * lanes * p.width)
             shift = block * p.x.c_stride if p.kind == "lanewise" else 0
-            groups.append(
-                Group(size, block, weights, steps * size * lanes, shift, first_tap, 0, first_tile[size][0], len(t.tiles), t.rows, band)
-            )
+            groups.append(Group(size, block, weights, steps * size * lanes, shift, *taps, first_tile[size], len(t.tiles), t.rows, band))
             places += [(weights + b * lanes, size * lanes) for b in range(size)]
             weights += steps * size * lanes
             block += size
@@ -285,7 +285,7 @@ def emit_product(p: Product) -> None:
             runs.append([s])
     all_taps: list[list[Tap]] = []
     tap_table: Pairs = []
-    first_taps: Pairs = []
+    run_taps: Pairs = []
     for run in runs:
         if p.kind == "lanewise":
             taps = single_taps(p, -(-p.outs[0].dims[1] // lanes) * p.x.c_stride, lanes, run[0].input[1])
@@ -297,11 +297,10 @@ def emit_product(p: Product) -> None:
             taps = dense_taps(p, run[0])
             joined = [(offset, count) for offset, count, *_ in taps]
         all_taps.append(taps)
-        first_taps.append((len(tap_table), len(joined)))
+        run_taps.append((len(tap_table), len(joined)))
         tap_table += joined
     steps = sum(tap[1] for tap in all_taps[0])
-    groups, tiles, places = plan_groups(p, runs, steps)
-    groups = spread_taps(groups, runs, first_taps, lanes)
+    groups, tiles, places = plan_groups(p, runs, run_taps, steps)
     total_blocks = sum(s.blocks(lanes) for s in p.sources)
     w = packed_weights(p, all_taps, runs, places, total_blocks * steps * lanes)
     bias = packed_biases(low, node.name, p.sources)
@@ -314,19 +313,6 @@ def emit_product(p: Product) -> None:
     task.following = following
     task.weights = w
     task.macs = steps * sum(s.channels for s in p.sources) * p.outs[0].dims[0] * p.outs[0].dims[2] * p.outs[0].dims[3]
-
-
-def spread_taps(groups: list[Group], runs: list[list[Source]], first_taps: Pairs, lanes: int) -> list[Group]:
-    """Give each group the taps of the run it belongs to."""
-    ends, end = [], 0
-    for run in runs:
-        end += sum(s.blocks(lanes) for s in run)
-        ends.append(end)
-    result = []
-    for g in groups:
-        first, count = first_taps[next(i for i, stop in enumerate(ends) if g.first_block < stop)]
-        result.append(dataclasses.replace(g, first_tap=first, n_taps=count))
-    return result
 
 
 def packed_weights(p: Product, all_taps: list[list[Tap]], runs: list[list[Source]], places: Pairs, floats: int) -> Tensor:

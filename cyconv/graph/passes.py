@@ -43,7 +43,7 @@ def replace(graph: Graph, old: Value, new: Value) -> None:
 
 def only_reader(graph: Graph, v: Value) -> Node | None:
     """The one node that reads ``v``, if there is one and ``v`` is no output."""
-    readers = [node for node in graph.nodes for x in node.inputs if x is v]
+    readers = graph.consumers().get(v, [])
     return readers[0] if len(readers) == 1 and v not in graph.outputs else None
 
 
