@@ -50,8 +50,7 @@ def convolve(a: np.ndarray, v: np.ndarray, mode: str = "full", dt: float | None 
     >>> convolve(np.float32([1, 2, 3]), np.float32([0, 1, 0.5]))
     array([0. , 1. , 2.5, 4. , 1.5], dtype=float32)
     """
-    _check_array(a, "a", 1)
-    _check_array(v, "v", 1)
+    a, v = _checked(a, "a", 1), _checked(v, "v", 1)
     if dt is not None:
         _check_spacing(dt)
     y = _convolve(a[None, :], v[None, :], mode)[0]
@@ -83,9 +82,7 @@ def convolve2d(image: np.ndarray, kernel: np.ndarray, mode: str = "full") -> np.
     ValueError
         When an array is empty or not 2-D, the mode is unknown, or in mode "valid" neither contains the other.
     """
-    _check_array(image, "image", 2)
-    _check_array(kernel, "kernel", 2)
-    return _convolve(image, kernel, mode)
+    return _convolve(_checked(image, "image", 2), _checked(kernel, "kernel", 2), mode)
 
 
 def _convolve(image: np.ndarray, kernel: np.ndarray, mode: str) -> np.ndarray:
@@ -111,11 +108,12 @@ def _convolve(image: np.ndarray, kernel: np.ndarray, mode: str) -> np.ndarray:
     return conv2d(image[None], flipped[None, None], padding=tuple(sides))[0]
 
 
-def _check_array(x, name: str, ndim: int) -> None:
-    """Raise unless ``x`` is a float32 array with ``ndim`` dimensions and at least one element."""
-    as_float32(x, name)
+def _checked(array, name: str, ndim: int) -> np.ndarray:
+    """``array`` as float32 with ``ndim`` dimensions and at least one element; TypeError or ValueError otherwise."""
+    x = as_float32(array, name)
     if x.ndim != ndim or x.size == 0:
         raise ValueError(f"{name}: expected a {ndim}-D array that is not empty, got shape {list(x.shape)}")
+    return x
 
 
 def _check_spacing(dt) -> None:

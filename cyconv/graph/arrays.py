@@ -4,6 +4,41 @@ from __future__ import annotations
 
 import numpy as np
 
+_CPU = 1  # kDLCPU in dlpack.h
+_DEVICES = {2: "a CUDA GPU", 3: "pinned memory of CUDA", 8: "a Metal GPU", 10: "a ROCm GPU", 14: "a oneAPI device"}
+
+
+def as_numpy(array, name: str) -> np.ndarray:
+    """``array`` as a NumPy array, of any dtype; arrays of other libraries are read where they lie, without a copy.
+
+    Parameters
+    ----------
+    array
+        A NumPy array, or what has ``__dlpack__`` (such as a CPU tensor of PyTorch) or ``__array__``.
+    name : str
+        For the messages.
+
+    Raises
+    ------
+    TypeError
+        It is none of these, does not lie in the CPU's memory, or its library gives no array that NumPy knows.
+    """
+    if isinstance(array, np.ndarray):
+        return array
+    kind = type(array).__name__
+    try:
+        if hasattr(array, "__dlpack__"):
+            device = int(array.__dlpack_device__()[0])
+            if device == _CPU:
+                return np.from_dlpack(array)
+            where = _DEVICES.get(device, f"a device of DLPack's type {device}")
+            raise TypeError(f"it lies on {where}; copy it to the CPU first, in PyTorch with .cpu()")
+        if hasattr(array, "__array__"):
+            return np.asarray(array)
+    except (TypeError, ValueError, RuntimeError, BufferError) as error:
+        raise TypeError(f"{name} ({kind}) cannot be used as an array of float32: {error}") from error
+    raise TypeError(f"{name} must be a NumPy array of float32, got {kind}; convert it with np.asarray(…, np.float32)")
+
 
 def as_float32(array, name: str) -> np.ndarray:
     """``array`` as a C-contiguous, aligned, native float32 array; a copy only when it is not one already.
@@ -11,13 +46,13 @@ def as_float32(array, name: str) -> np.ndarray:
     Raises
     ------
     TypeError
-        ``array`` is no NumPy array, or its dtype is not float32.
+        As in :func:`as_numpy`, and when the dtype is not float32.
     """
-    if not isinstance(array, np.ndarray):
-        raise TypeError(f"{name} must be a NumPy array of float32, got {type(array).__name__}; convert it with np.asarray(…, np.float32)")
-    if array.dtype.kind != "f" or array.dtype.itemsize != 4:
-        raise TypeError(f"{name} must be float32, got {array.dtype}; convert it with .astype(np.float32)")
-    return np.require(array, np.float32, ("C", "A"))
+    found = as_numpy(array, name)
+    if found.dtype.kind != "f" or found.dtype.itemsize != 4:
+        how = ".astype(np.float32)" if found is array else "np.asarray(…, np.float32)"
+        raise TypeError(f"{name} must be float32, got {found.dtype}; convert it with {how}")
+    return np.require(found, np.float32, ("C", "A"))
 
 
 def check_out(out, shape: tuple[int, ...], inputs: list[np.ndarray]) -> np.ndarray:

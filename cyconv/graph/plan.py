@@ -22,6 +22,7 @@ class Plan:
 
     Immutable; may be called from many threads at once. Results have the same bits for any batch size, position in the
     batch and number of threads, on one instruction set. Denormal numbers are flushed to zero inside a call.
+    A pickle of a plan holds the network and the options; it is compiled again where it is loaded.
     """
 
     def __init__(self, traced: Graph, program: Program, tasks: list[Task], num_threads: int, single: bool, winograd: str):
@@ -53,8 +54,9 @@ class Plan:
 
         Parameters
         ----------
-        *inputs : ndarray of float32
-            One array of each of ``input_shapes``.
+        *inputs : array of float32
+            One array of each of ``input_shapes``: NumPy's, or what has ``__dlpack__`` or ``__array__``, such as a CPU tensor of
+            PyTorch, which is read where it lies.
         out : ndarray of float32, optional
             Where the result is written, C-contiguous and of the output's shape; only for a network with one output.
         capture : list of str, optional
@@ -98,6 +100,19 @@ class Plan:
         if len(self.output_shapes) != 1:
             raise ValueError(f"out needs a network with one output, this one has {len(self.output_shapes)}")
         return check_out(out, self.output_shapes[0], inputs)
+
+    # Copies and pickles
+
+    def __reduce__(self):
+        from cyconv.graph.compile import compile_graph
+
+        return compile_graph, (self._traced, self.num_threads, self._single, self.winograd)
+
+    def __copy__(self) -> Plan:
+        return self
+
+    def __deepcopy__(self, memo: dict) -> Plan:
+        return self
 
     # Feature maps
 

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+import torch
 
 from cyconv.graph.arrays import as_float32, check_out
 
@@ -45,6 +46,66 @@ def test_other_dtypes_are_refused(dtype):
 def test_other_types_are_refused(value):
     with pytest.raises(TypeError, match=r"image must be a NumPy array of float32, got .*np.asarray"):
         as_float32(value, "image")
+
+
+class Elsewhere:
+    """An array of a library whose memory lies on a device of DLPack's type ``device``."""
+
+    def __init__(self, device: int):
+        self.device = device
+
+    def __dlpack_device__(self):
+        return self.device, 0
+
+    def __dlpack__(self, **options):
+        raise AssertionError("nothing may be asked for before the device is known to be the CPU")
+
+
+class Wrapped:
+    """What has nothing but ``__array__``."""
+
+    def __init__(self, array):
+        self.array = array
+
+    def __array__(self, dtype=None, copy=None):
+        return self.array
+
+
+def test_a_tensor_of_pytorch_is_not_copied():
+    tensor = torch.arange(24.0).reshape(4, 6)
+    got = as_float32(tensor, "x")
+    assert type(got) is np.ndarray and got.ctypes.data == tensor.data_ptr()
+    assert np.array_equal(got, X)
+    turned = as_float32(tensor.t(), "x")
+    assert turned.flags.c_contiguous and np.array_equal(turned, X.T)
+
+
+def test_what_has_array_is_not_copied():
+    assert as_float32(Wrapped(X), "x") is X
+    with pytest.raises(TypeError, match=r"image must be float32, got float64; convert it with np.asarray"):
+        as_float32(Wrapped(X.astype(np.float64)), "image")
+
+
+@pytest.mark.parametrize(
+    ("tensor", "words"),
+    [
+        (lambda: torch.ones(2, dtype=torch.float64), "image must be float32, got float64"),
+        (lambda: torch.ones(2, dtype=torch.int64), "image must be float32, got int64"),
+        (lambda: torch.ones(2, dtype=torch.bfloat16), r"image \(Tensor\) cannot be used as an array of float32: .*dtype"),
+        (lambda: torch.ones(2, requires_grad=True), r"image \(Tensor\) .*detach"),
+        (lambda: torch.ones(2).to_sparse(), r"image \(Tensor\) .*layout"),
+        (lambda: torch.ones(2, device="meta"), r"image \(Tensor\) .*meta"),
+    ],
+)
+def test_tensors_that_are_refused(tensor, words):
+    with pytest.raises(TypeError, match=words):
+        as_float32(tensor(), "image")
+
+
+@pytest.mark.parametrize(("device", "words"), [(2, "a CUDA GPU"), (8, "a Metal GPU"), (10, "a ROCm GPU"), (77, "DLPack's type 77")])
+def test_other_devices_are_refused(device, words):
+    with pytest.raises(TypeError, match=rf"image \(Elsewhere\) .* it lies on .*{words}; copy it to the CPU first, in PyTorch with .cpu"):
+        as_float32(Elsewhere(device), "image")
 
 
 def test_out():

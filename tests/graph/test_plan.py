@@ -1,7 +1,13 @@
-"""What the user of a plan holds: calls, out=, capture, steps, its text, and errors that name the argument."""
+"""What the user of a plan holds: calls, out=, capture, pickles, steps, its text, and errors that name the argument."""
+
+import copy
+import multiprocessing
+import operator
+import pickle
 
 import numpy as np
 import pytest
+import torch
 
 import cyconv
 from cyconv import functional as F
@@ -53,6 +59,25 @@ def test_inputs_in_any_form(net):
     frozen.flags.writeable = False
     for form in (frozen, unaligned(X), np.asfortranarray(X), X.astype(">f4"), np.repeat(X, 2, 3)[..., ::2]):
         assert np.array_equal(plan(form), plan(X))
+
+
+def test_tensors_go_in_without_a_copy(net, monkeypatch):
+    class Spy:
+        def __init__(self, program):
+            self.program, self.addresses = program, []
+
+        def run(self, arrays, *rest):
+            self.addresses.append(arrays[0].ctypes.data)
+            self.program.run(arrays, *rest)
+
+    plan = cyconv.compile(net, SHAPE)
+    spy = Spy(plan._program)
+    monkeypatch.setattr(plan, "_program", spy)
+    tensor = torch.from_numpy(X.copy())
+    y = plan(tensor)
+    assert type(y) is np.ndarray and np.array_equal(y, net(X)) and spy.addresses == [tensor.data_ptr()]
+    assert np.array_equal(net(tensor), y)
+    assert np.array_equal(F.relu(tensor), F.relu(X))
 
 
 def test_errors_name_the_argument(net):
@@ -142,6 +167,40 @@ def test_plans_of_captures_are_kept_within_bounds(net):
         for b in names:
             plan(X, capture=[a, b])
     assert len(plan._captures) <= plans.MAX_CAPTURE_PLANS
+
+
+def test_pickles_are_compiled_again(net):
+    plan = cyconv.compile(net, SHAPE, 2, winograd="off")
+    again = pickle.loads(pickle.dumps(plan))
+    assert (again.num_threads, again.winograd, again.input_shapes) == (plan.num_threads, "off", plan.input_shapes)
+    assert repr(again) == repr(plan)
+    assert np.array_equal(again(X), plan(X))
+    assert np.array_equal(again(X, capture=["fc"])[1]["fc"], plan(X, capture=["fc"])[1]["fc"])
+    assert len(pickle.dumps(again)) < 1.1 * sum(a.nbytes for a in net.parameters()) + 10_000
+
+
+def test_pickles_of_several_inputs_and_outputs():
+    two = compile_function(lambda a, b: (a + b, F.relu(a)), [(2,), (2,)], ["left", "right"])
+    a, b = np.float32([-1, 2]), np.float32([10, 20])
+    again = pickle.loads(pickle.dumps(two))
+    for got, want in zip(again(a, b), two(a, b), strict=True):
+        assert np.array_equal(got, want)
+    with pytest.raises(ValueError, match="right must have shape"):
+        again(a, a[:1])
+
+
+def test_a_plan_is_its_own_copy(net):
+    plan = cyconv.compile(net, SHAPE)
+    assert copy.copy(plan) is plan and copy.deepcopy([plan])[0] is plan
+
+
+def test_networks_and_plans_go_to_spawned_processes():
+    net = cyconv.models.digits(pretrained=True)
+    x = np.random.default_rng(1).random((2, 1, 8, 8), np.float32)
+    plan = cyconv.compile(net, x.shape)
+    with multiprocessing.get_context("spawn").Pool(1) as pool:
+        answers = [pool.apply(operator.call, (call, x)) for call in (net, plan)]
+    assert all(answer.tobytes() == plan(x).tobytes() for answer in answers)
 
 
 def test_steps(net):

@@ -263,7 +263,7 @@ def test_other_dtypes_are_refused_with_the_conversion(x):
 
 def test_other_refusals_of_calls():
     net = nn.Linear(2, 2)
-    for x in ([[1.0, 2.0]], torch.zeros(1, 2), None):
+    for x in ([[1.0, 2.0]], "ab", None):
         with pytest.raises(TypeError, match="input must be a NumPy array"):
             net(x)
     with pytest.raises(TypeError, match="input1 must be float32"):
