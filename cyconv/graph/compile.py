@@ -8,7 +8,7 @@ from cyconv._kernels.cpu import lanes
 from cyconv._kernels.program import Memory, Program
 from cyconv.graph import lower_conv, lower_pool, lower_simple  # noqa: F401  (they register the handlers)
 from cyconv.graph.algorithm import check_winograd, choose_algorithms
-from cyconv.graph.ir import Graph
+from cyconv.graph.ir import FLOAT32, Graph
 from cyconv.graph.layout import Buffer, Task
 from cyconv.graph.lower import Lowering
 from cyconv.graph.memory import lives, place, place_in_a_row
@@ -24,10 +24,13 @@ SERIAL_MACS = 2_000_000
 MACS_PER_BYTE = 4  # a core writes about 30 GB/s in the time of 120 G multiply-adds
 
 
-def trace_function(fn: Callable, shapes: Sequence[tuple[int, ...]], names: Sequence[str]) -> tuple[Graph, bool]:
-    """The graph of ``fn`` on arrays of these shapes, and whether it gives one array (True) or a tuple."""
+def trace_function(
+    fn: Callable, shapes: Sequence[tuple[int, ...]], names: Sequence[str], dtypes: Sequence[str] | None = None
+) -> tuple[Graph, bool]:
+    """The graph of ``fn`` on arrays of these shapes and dtypes (float32), and whether it gives one array (True) or a tuple."""
+    kinds = zip(shapes, names, dtypes or [FLOAT32] * len(shapes), strict=True)
     with tracing() as trace:
-        inputs = [trace.add_input(check_shape(shape, name), name) for shape, name in zip(shapes, names, strict=True)]
+        inputs = [trace.add_input(check_shape(shape, name), name, dtype) for shape, name, dtype in kinds]
         result = fn(*inputs)
     single = isinstance(result, Tracer)
     outputs = list(result) if isinstance(result, (list, tuple)) else [result]
@@ -66,7 +69,12 @@ def compile_graph(traced: Graph, num_threads: int, single: bool = True, winograd
 
 
 def compile_function(
-    fn: Callable, shapes: Sequence[tuple[int, ...]], names: Sequence[str], num_threads: int | None = None, winograd: str = "auto"
+    fn: Callable,
+    shapes: Sequence[tuple[int, ...]],
+    names: Sequence[str],
+    num_threads: int | None = None,
+    winograd: str = "auto",
+    dtypes: Sequence[str] | None = None,
 ) -> Plan:
     """Trace ``fn`` on arrays of these shapes and compile it.
 
@@ -74,8 +82,8 @@ def compile_function(
     ----------
     fn
         Takes one tracer per shape, returns a tracer or a tuple of them.
-    shapes, names
-        Of the float32 inputs.
+    shapes, names, dtypes
+        Of the inputs, which are float32 unless ``dtypes`` says otherwise.
     num_threads
         Threads of the plan; None: :func:`cyconv.get_num_threads`.
     winograd
@@ -83,5 +91,5 @@ def compile_function(
     """
     threads = check_num_threads(num_threads)
     check_winograd(winograd)
-    traced, single = trace_function(fn, shapes, names)
+    traced, single = trace_function(fn, shapes, names, dtypes)
     return compile_graph(traced, threads, single, winograd)

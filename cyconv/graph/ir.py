@@ -47,13 +47,17 @@ class Node:
 
 
 class Graph:
-    """``inputs`` and ``outputs`` (lists of Value), ``nodes`` in running order, ``constants`` (Value → read-only array)."""
+    """``inputs`` and ``outputs`` (lists of Value), ``nodes`` in running order, ``constants`` (Value → read-only array).
+
+    ``names`` holds values that have names of their own, apart from the paths of nodes: those of an imported model.
+    """
 
     def __init__(self) -> None:
         self.inputs: list[Value] = []
         self.outputs: list[Value] = []
         self.nodes: list[Node] = []
         self.constants: dict[Value, np.ndarray] = {}
+        self.names: dict[str, Value] = {}
 
     def add_constant(self, array: np.ndarray, name: str = "") -> Value:
         value = Value(array.shape, str(array.dtype), name)

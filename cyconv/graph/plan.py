@@ -117,7 +117,7 @@ class Plan:
     # Feature maps
 
     def _named_values(self) -> dict[str, Value]:
-        """What ``capture`` can name: layers by path (the last op inside counts), and ops by ``path.op``."""
+        """What ``capture`` can name: layers by path (the last op inside counts), ops by ``path.op``, and values that have names."""
         named: dict[str, Value] = {}
         for node in self._traced.nodes:
             named[f"{node.name}.{node.op}" if node.name else node.op] = node.outputs[0]
@@ -125,7 +125,7 @@ class Plan:
             parts = node.name.split(".") if node.name else []
             for depth in range(len(parts), 0, -1):
                 named[".".join(parts[:depth])] = node.outputs[0]
-        return named
+        return named | self._traced.names
 
     def _capture(self, inputs, out, patterns: list[str]):
         if not isinstance(patterns, (list, tuple)) or not all(isinstance(p, str) for p in patterns):

@@ -98,6 +98,10 @@ class Trace:
         finally:
             self.scopes.pop()
 
+    def name(self, name: str, tracer: Tracer) -> None:
+        """Let ``tracer`` be captured as ``name``, below the path of the layer that is being traced."""
+        self.graph.names[".".join([*(s for s in self.scopes if s), name])] = tracer.value
+
     def record(self, op: str, inputs: list, attrs: dict) -> list[Tracer]:
         values = [x.value if isinstance(x, Tracer) else self.constant(x) for x in inputs]
         for v in values:

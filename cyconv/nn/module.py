@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from cyconv.graph.arrays import as_float32
+from cyconv.graph.ir import FLOAT32
 from cyconv.graph.plan import Plan
 from cyconv.graph.trace import current_trace
 from cyconv.nn.parameter import as_stored
@@ -69,7 +70,16 @@ class Module:
         if options or not inputs:
             raise TypeError(f"{type(self).__name__} runs on one or more arrays, given by position; got {len(inputs)} and {sorted(options)}")
         arrays = [as_float32(x, name) for x, name in zip(inputs, input_names(len(inputs)), strict=True)]
-        return self._plans.plan(self, tuple(x.shape for x in arrays))(*arrays)
+        shapes = tuple(x.shape for x in arrays)
+        return self._plans.plan(self, shapes, lambda: compile_module(self, shapes))(*arrays)
+
+    def _input_names(self, number: int) -> list[str]:
+        """What the inputs are called when there are so many."""
+        return input_names(number)
+
+    def _input_dtypes(self, number: int) -> list[str]:
+        """The dtypes of so many inputs."""
+        return [FLOAT32] * number
 
     # Attributes
 

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter, OrderedDict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import count
 from typing import TYPE_CHECKING
@@ -47,7 +47,7 @@ changes = Changes()
 
 
 class PlanCache:
-    """The plans of one module, by input shapes. Safe to use from several threads."""
+    """The plans of one module, by what their inputs are. Safe to use from several threads."""
 
     def __init__(self) -> None:
         self._lock = threading.RLock()
@@ -55,8 +55,8 @@ class PlanCache:
         self._latest = -1
         self._numbers: list[int] = []
 
-    def plan(self, module: Module, shapes: tuple[tuple[int, ...], ...]) -> Plan:
-        """The plan for inputs of these shapes, compiled if need be."""
+    def plan(self, module: Module, key: tuple, build: Callable[[], Plan]) -> Plan:
+        """The plan of ``key``, which says what inputs it is for (their shapes, as a rule); ``build`` compiles it if need be."""
         with self._lock:
             latest = changes.latest
             if latest != self._latest:
@@ -64,13 +64,13 @@ class PlanCache:
                 if numbers != self._numbers:
                     self._plans.clear()
                 self._latest, self._numbers = latest, numbers
-            plan = self._plans.get(shapes)
+            plan = self._plans.get(key)
             if plan is None:
-                plan = self._plans[shapes] = compile_module(module, shapes)
+                plan = self._plans[key] = build()
                 while len(self._plans) > 1 and (len(self._plans) > PLANS_PER_MODULE or self._bytes() > BYTES_PER_MODULE):
                     self._plans.popitem(last=False)
             else:
-                self._plans.move_to_end(shapes)
+                self._plans.move_to_end(key)
             return plan
 
     def _bytes(self) -> int:
@@ -80,7 +80,8 @@ class PlanCache:
 
 def compile_module(module: Module, shapes: tuple[tuple[int, ...], ...], num_threads: int | None = None, winograd: str = "auto") -> Plan:
     """A plan of ``module`` for inputs of these shapes."""
-    return compile_function(module, shapes, input_names(len(shapes)), num_threads, winograd)
+    names = module._input_names(len(shapes))
+    return compile_function(module, shapes, names, num_threads, winograd, module._input_dtypes(len(shapes)))
 
 
 def input_names(number: int) -> list[str]:

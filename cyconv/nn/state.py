@@ -45,8 +45,8 @@ class _Loading:
             elif name not in module._keys_of_newer_versions:
                 self.keys.missing_keys.append(prefix + name)
         for key in state:
-            first, _, rest = key[len(prefix) :].partition(".")
-            if first not in (module._modules if rest else own):
+            first, dot, _ = key[len(prefix) :].partition(".")
+            if key[len(prefix) :] not in own and not (dot and first in module._modules):
                 self.keys.unexpected_keys.append(key)
         for name, child in module._modules.items():
             if child is not None:
