@@ -24,7 +24,18 @@ from cyconv.functional.activation import (
 )
 from cyconv.functional.arithmetic import add, linear, mul
 from cyconv.functional.conv import conv1d, conv2d
-from cyconv.functional.movement import cat, flatten, pad
+from cyconv.functional.form import (
+    channel_shuffle,
+    flatten,
+    permute,
+    pixel_shuffle,
+    pixel_unshuffle,
+    reshape,
+    squeeze,
+    transpose,
+    unsqueeze,
+)
+from cyconv.functional.movement import cat, chunk, pad, split, stack
 from cyconv.functional.norm import batch_norm, local_response_norm
 from cyconv.functional.pool import adaptive_avg_pool2d, adaptive_max_pool2d, avg_pool2d, max_pool2d
 
@@ -35,6 +46,8 @@ __all__ = [
     "avg_pool2d",
     "batch_norm",
     "cat",
+    "channel_shuffle",
+    "chunk",
     "conv1d",
     "conv2d",
     "dropout",
@@ -50,11 +63,20 @@ __all__ = [
     "max_pool2d",
     "mul",
     "pad",
+    "permute",
+    "pixel_shuffle",
+    "pixel_unshuffle",
     "prelu",
     "relu",
     "relu6",
+    "reshape",
     "sigmoid",
     "silu",
     "softmax",
+    "split",
+    "squeeze",
+    "stack",
     "tanh",
+    "transpose",
+    "unsqueeze",
 ]

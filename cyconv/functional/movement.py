@@ -1,8 +1,7 @@
-"""Data movement without arithmetic: pad, flatten and cat. Bit-exact."""
+"""Arrays cut, joined and bordered: pad, cat, stack, split and chunk. Bit-exact."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -72,36 +71,6 @@ def _check_border_mode(mode: str, ndim: int, padded: int, value: float | None) -
         )
 
 
-@traceable("input")
-def flatten(input: np.ndarray, start_dim: int = 0, end_dim: int = -1) -> np.ndarray:
-    """The dimensions from ``start_dim`` to ``end_dim`` (both included) as one, in row-major order.
-
-    Parameters
-    ----------
-    input : ndarray, float32, any shape
-    start_dim, end_dim : int
-        Negative numbers count from the end.
-
-    Returns
-    -------
-    ndarray, float32
-        A new array; a scalar gives one of shape [1].
-
-    Raises
-    ------
-    TypeError
-        When the input is not a float32 NumPy array or a dimension not an int.
-    ValueError
-        When a dimension is out of range or ``start_dim`` comes after ``end_dim``.
-    """
-    start = normalise_dim(start_dim, input.ndim, "start_dim")
-    end = normalise_dim(end_dim, input.ndim, "end_dim")
-    if start > end:
-        raise ValueError(f"flatten() has invalid args: start_dim cannot come after end_dim, got {start_dim} and {end_dim}")
-    shape = input.shape
-    return reshape(input, (*shape[:start], math.prod(shape[start : end + 1]), *shape[end + 1 :]))
-
-
 @traceable("tensors")
 def cat(tensors: Sequence[np.ndarray], dim: int = 0) -> np.ndarray:
     """The arrays one after the other along ``dim``.
@@ -130,3 +99,122 @@ def cat(tensors: Sequence[np.ndarray], dim: int = 0) -> np.ndarray:
     if any(t.ndim == 0 for t in parts):
         raise ValueError("cat: zero-dimensional arrays cannot be concatenated")
     return record("cat", list(parts), dim=normalise_dim(dim, parts[0].ndim))
+
+
+@traceable("tensors")
+def stack(tensors: Sequence[np.ndarray], dim: int = 0) -> np.ndarray:
+    """The arrays one after the other along a new dimension ``dim``.
+
+    Parameters
+    ----------
+    tensors : sequence of ndarray, float32
+        Of one shape.
+    dim : int
+        Place of the new dimension; negative numbers count from the end of the result's.
+
+    Returns
+    -------
+    ndarray, float32
+
+    Raises
+    ------
+    TypeError
+        When one is not a float32 NumPy array, or ``dim`` not an int.
+    ValueError
+        When there are none, ``dim`` is out of range, or the shapes differ.
+    """
+    if len(tensors) == 0:
+        raise ValueError("stack expects a non-empty sequence of arrays")
+    first = tensors[0].shape
+    for i, t in enumerate(tensors):
+        if t.shape != first:
+            raise ValueError(
+                f"stack expects each array to be equal size, but got {list(first)} at entry 0 and {list(t.shape)} at entry {i}"
+            )
+    dim = normalise_dim(dim, len(first) + 1)
+    shape = (*first[:dim], 1, *first[dim:])
+    return record("cat", [reshape(t, shape) for t in tensors], dim=dim)
+
+
+@traceable("tensor")
+def split(tensor: np.ndarray, split_size_or_sections: int | Sequence[int], dim: int = 0) -> tuple[np.ndarray, ...]:
+    """The array in pieces along ``dim``.
+
+    Parameters
+    ----------
+    tensor : ndarray, float32, any shape but []
+    split_size_or_sections : int or sequence of int
+        The size of each piece (the last may be smaller), or the size of each.
+    dim : int
+        Negative numbers count from the end.
+
+    Returns
+    -------
+    tuple of ndarray, float32
+
+    Raises
+    ------
+    TypeError
+        When the array is not a float32 NumPy array, or a size or ``dim`` not an int.
+    ValueError
+        When ``dim`` is out of range, a size negative, or the sizes do not add up to the dimension.
+    """
+    if tensor.ndim == 0:
+        raise ValueError("split expects at least a 1-dimensional array")
+    dim = normalise_dim(dim, tensor.ndim)
+    size = tensor.shape[dim]
+    if isinstance(split_size_or_sections, (list, tuple)):
+        sections = [integer(n, "split_size_or_sections", 0) for n in split_size_or_sections]
+        if sum(sections) != size:
+            raise ValueError(
+                f"split_with_sizes expects split_sizes to sum exactly to {size} (input array's size at dimension {dim}), but got {sections}"
+            )
+    else:
+        piece = integer(split_size_or_sections, "split_size_or_sections", 0)
+        if piece == 0 and size != 0:
+            raise ValueError(f"split expects split_size to be positive when the dimension has a size, got 0 for {size}")
+        sections = [min(piece, size - first) for first in range(0, size, piece or 1)] or [0]
+    return _pieces(tensor, sections, dim)
+
+
+@traceable("input")
+def chunk(input: np.ndarray, chunks: int, dim: int = 0) -> tuple[np.ndarray, ...]:
+    """The array in at most ``chunks`` pieces of one size along ``dim``; the last may be smaller, and there may be fewer.
+
+    Parameters
+    ----------
+    input : ndarray, float32, any shape but []
+    chunks : int
+    dim : int
+        Negative numbers count from the end.
+
+    Returns
+    -------
+    tuple of ndarray, float32
+
+    Raises
+    ------
+    TypeError
+        When the input is not a float32 NumPy array, or a number not an int.
+    ValueError
+        When ``dim`` is out of range or ``chunks`` below 1.
+    """
+    if input.ndim == 0:
+        raise ValueError("chunk expects at least a 1-dimensional array")
+    chunks = integer(chunks, "chunks", 1)
+    dim = normalise_dim(dim, input.ndim)
+    size = input.shape[dim]
+    piece = -(-size // chunks)
+    sections = [min(piece, size - first) for first in range(0, size, piece)] if piece else [0] * chunks
+    return _pieces(input, sections, dim)
+
+
+def _pieces(x, sections: Sequence[int], dim: int) -> tuple:
+    """Slices of these sizes along ``dim``, one after the other."""
+    pieces, first = [], 0
+    for size in sections:
+        starts, stops = [0] * x.ndim, list(x.shape)
+        starts[dim], stops[dim] = first, first + size
+        pieces.append(record("slice", [x], starts=tuple(starts), stops=tuple(stops), steps=(1,) * x.ndim))
+        first += size
+    return tuple(pieces)

@@ -3,7 +3,7 @@
 Walks the nodes in order. For each it asks for its inputs in the layout that its driver wants (`dense` or `blocked`; a
 relayout is inserted where a value has only the other one), makes room for its outputs and appends tasks. What
 depends on constants alone becomes a set-up task, run once when the plan is compiled. The handlers of the ops stand
-in lower_conv.py, lower_pool.py and lower_simple.py.
+in lower_conv.py, lower_movement.py, lower_pool.py and lower_simple.py.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from cyconv.graph.layout import NO_BORDER, Border, Buffer, Task, Tensor, canonic
 # Ops whose result is blocked when it can be; element-wise ops and concatenations follow their inputs.
 BLOCKED_OPS = {"conv2d", "linear", "max_pool2d", "avg_pool2d", "adaptive_avg_pool2d", "adaptive_max_pool2d", "batch_norm"}
 BLOCKED_OPS |= {"local_response_norm", "prelu"}
-MOVEMENT_OPS = {"reshape", "cat", "slice", "pad", "softmax", "log_softmax"}
+MOVEMENT_OPS = {"reshape", "cat", "slice", "permute", "pad", "softmax", "log_softmax"}
 
 HANDLERS: dict[str, Callable[[Lowering, Node], None]] = {}
 

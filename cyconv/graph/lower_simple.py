@@ -1,4 +1,4 @@
-"""Lowering of everything that is neither a product nor a pool: element-wise ops, normalisation, softmax, movement."""
+"""Lowering of element-wise ops, normalisation and softmax."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import Literal
 
 from cyconv._kernels.elementwise import Binary, Prelu, ScaleShift, Unary
 from cyconv._kernels.fold import FoldNorm
-from cyconv._kernels.movement import Take
 from cyconv._kernels.normalize import Lrn, Softmax, lrn_scratch_floats
 from cyconv.graph.ir import Node, Value
 from cyconv.graph.layout import Buffer, Task, Tensor, canonical, flat, numel, round_up, tensor
@@ -177,82 +176,3 @@ def lower_softmax(low: Lowering, node: Node) -> None:
     x, y = flat(low.dense(node.inputs[0]), numel(shape)), flat(low.new_dense(node.outputs[0]), numel(shape))
     outer, inner = numel(shape[:dim]), numel(shape[dim + 1 :])
     low.emit_node(node, lambda: Softmax(x.operand(), y.operand(), outer, shape[dim], inner, node.op == "log_softmax"), [x], [y])
-
-
-@lowers("reshape")
-def lower_reshape(low: Lowering, node: Node) -> None:
-    """Another name for the same floats, unless blocks keep (n, c, h, w)."""
-    x, out = node.inputs[0], node.outputs[0]
-    if low.root(out) is not low.root(x):
-        low.alias_dense(out, low.dense(x))
-
-
-@lowers("cat")
-def lower_cat(low: Lowering, node: Node) -> None:
-    """In blocks along the channels, inputs were written where they belong, or are copied there whole block by whole block."""
-    out, dim = node.outputs[0], node.attrs["dim"]
-    first = 0
-    if low.will_be_blocked(out):
-        whole = low.new_blocked(out)
-        for v in node.inputs:
-            t = low.blocked(v)
-            if not low.at_home(v, out, first):
-                low.relayout(t, whole.channels(first, v.shape[1]), v)
-            first += v.shape[1]
-        return
-    y = low.new_dense(out)
-    inner = numel(out.shape[dim + 1 :])
-    for v in node.inputs:
-        x = low.dense(v)
-        dims = (numel(v.shape[:dim]), v.shape[dim] * inner)
-        target = Tensor(y.buffer, 1, (1, 1, 1, 1), 0, 0, 0, y.offset + first * inner)
-        low.strided_copy(x, target, dims, (dims[1], 1), (out.shape[dim] * inner, 1), node.name)
-        first += v.shape[dim]
-
-
-@lowers("slice")
-def lower_slice(low: Lowering, node: Node) -> None:
-    """A copy with the strides of the steps."""
-    a, shape, out = node.attrs, node.inputs[0].shape, node.outputs[0]
-    x, y = low.dense(node.inputs[0]), low.new_dense(out)
-    strides = [prod(shape[i + 1 :]) for i in range(len(shape))]
-    begin = sum(start * stride for start, stride in zip(a["starts"], strides, strict=True))
-    source = Tensor(x.buffer, 1, (1, 1, 1, 1), 0, 0, 0, x.offset + begin)
-    steps = tuple(step * stride for step, stride in zip(a["steps"], strides, strict=True))
-    low.strided_copy(source, y, out.shape, steps, tuple(prod(out.shape[i + 1 :]) for i in range(len(shape))), node.name)
-
-
-def pad_index(size: int, before: int, after: int, mode: str) -> list[int]:
-    """For each place along a padded axis, the place that it takes its value from, −1 for the constant."""
-    places = range(-before, size + after)
-    if mode == "constant":
-        return [p if 0 <= p < size else -1 for p in places]
-    if mode == "replicate":
-        return [min(max(p, 0), size - 1) for p in places]
-    if mode == "circular":
-        return [p % size for p in places]
-    return [size - 1 - abs(size - 1 - abs(p)) for p in places]  # reflect, at most size − 1 deep
-
-
-@lowers("pad")
-def lower_pad(low: Lowering, node: Node) -> None:
-    """One axis after the other, the outermost first."""
-    a = node.attrs
-    value, shape = node.inputs[0], list(node.inputs[0].shape)
-    axes = [i for i, side in enumerate(a["pad"]) if side != (0, 0)]
-    for axis in axes:
-        before, after = a["pad"][axis]
-        index = pad_index(shape[axis], before, after, a["mode"])
-        shape[axis] = len(index)
-        out = node.outputs[0] if axis == axes[-1] else Value(tuple(shape), name=node.outputs[0].name)
-        emit_take(low, Node("pad", [value], [out], a, node.name), axis, index)
-        value = out
-
-
-def emit_take(low: Lowering, node: Node, axis: int, index: list[int]) -> None:
-    """Append a step that pads one axis."""
-    shape = node.inputs[0].shape
-    x, y = low.dense(node.inputs[0]), low.new_dense(node.outputs[0])
-    outer, n_in, inner = prod(shape[:axis]), shape[axis], prod(shape[axis + 1 :])
-    value = float(node.attrs.get("value") or 0.0)
-    low.emit_node(node, lambda: Take(x.operand(), y.operand(), outer, n_in, inner, index, value), [x], [y], node.attrs["mode"])

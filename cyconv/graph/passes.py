@@ -60,11 +60,15 @@ def is_identity(node: Node) -> bool:
         return True
     if node.op == "pad":
         return all(side == (0, 0) for side in node.attrs["pad"])
+    if node.op == "permute":
+        return list(node.attrs["dims"]) == sorted(node.attrs["dims"])
+    if node.op == "slice" and min(node.attrs["steps"], default=1) < 0:
+        return False
     return node.op in ("reshape", "slice") and node.inputs[0].shape == node.outputs[0].shape
 
 
 def remove_identities(graph: Graph) -> None:
-    """Drop dropout (in inference), empty padding, reshapes to the same shape, concatenations of one; join chains of reshapes."""
+    """Drop dropout (in inference), empty padding, whole slices, reshapes to the same shape and the like; join chains of reshapes."""
     kept = []
     for node in graph.nodes:
         if is_identity(node):

@@ -12,12 +12,15 @@ from contextlib import contextmanager
 
 import numpy as np
 
+from cyconv.graph.indexing import index_parts
 from cyconv.graph.ir import FLOAT32, Graph, Node, Value
 from cyconv.ops import OPS
 
+MOVES_ANY_DTYPE = {"reshape", "slice", "permute"}
+
 
 class Tracer:
-    """Stands for an array inside a trace: it has ``shape``, ``ndim`` and ``dtype``, and ``+`` and ``*`` record ops."""
+    """Stands for an array inside a trace: it has ``shape``, ``ndim`` and ``dtype``, and arithmetic and ``[]`` record ops."""
 
     __slots__ = ("trace", "value")
     __array_ufunc__ = None  # so that ndarray + Tracer comes to Tracer.__radd__
@@ -49,6 +52,19 @@ class Tracer:
 
     def __rmul__(self, other):
         return apply("mul", [other, self], {})[0]
+
+    def __len__(self) -> int:
+        if not self.shape:
+            raise TypeError("len() of a value without dimensions")
+        return self.shape[0]
+
+    def __getitem__(self, key):
+        attrs, shape = index_parts(self.shape, key)
+        cut = apply("slice", [self], attrs)[0]
+        return cut if cut.shape == shape else apply("reshape", [cut], {"shape": shape})[0]
+
+    def __iter__(self):
+        return (self[i] for i in range(len(self)))
 
     def __array__(self, dtype=None, copy=None):
         raise TypeError("a value inside a trace has no numbers yet; use the functions of cyconv.functional on it")
@@ -105,8 +121,8 @@ class Trace:
     def record(self, op: str, inputs: list, attrs: dict) -> list[Tracer]:
         values = [x.value if isinstance(x, Tracer) else self.constant(x) for x in inputs]
         for v in values:
-            if v.dtype != FLOAT32 and op != "reshape":
-                raise TypeError(f"{op} takes float32, got {v.dtype}; the indices of a max pool can be returned or reshaped, nothing else")
+            if v.dtype != FLOAT32 and op not in MOVES_ANY_DTYPE:
+                raise TypeError(f"{op} takes float32, got {v.dtype}; the indices of a max pool can be returned or moved, nothing else")
         shapes = OPS[op].infer([v.shape for v in values], attrs)
         path = ".".join(s for s in self.scopes if s)
         dtypes = OPS[op].output_dtypes

@@ -1,4 +1,4 @@
-"""Data movement: pad, reshape, cat and slice. No arithmetic, so kernels must be bit-exact.
+"""Data movement: pad, reshape, cat, slice and permute. No arithmetic, so kernels must be bit-exact.
 
 An op family: :mod:`cyconv.functional` records it; reshapes and most concatenations cost nothing in a plan.
 """
@@ -103,7 +103,7 @@ def cat(inputs: list[np.ndarray], attrs: dict) -> list[np.ndarray]:
 
 
 def infer_slice(shapes: list[Shape], attrs: dict) -> list[Shape]:
-    """ceil((stop - start) / step) per dimension."""
+    """len(range(start, stop, step)) per dimension; a negative step walks back, and -1 then stands for the place before the first."""
     expect_inputs("slice", shapes, 1)
     x = shapes[0]
     for name in ("starts", "stops", "steps"):
@@ -111,22 +111,44 @@ def infer_slice(shapes: list[Shape], attrs: dict) -> list[Shape]:
             raise ValueError(f"slice: {name} must have one entry for each of {len(x)} dimensions, got {len(attrs[name])}")
     shape = []
     for dim, size in enumerate(x):
-        start = integer(attrs["starts"][dim], f"slice: start of dimension {dim}", 0)
-        stop = integer(attrs["stops"][dim], f"slice: stop of dimension {dim}", start)
-        step = integer(attrs["steps"][dim], f"slice: step of dimension {dim}", 1)
-        if stop > size:
+        step = integer(attrs["steps"][dim], f"slice: step of dimension {dim}")
+        if step == 0:
+            raise ValueError(f"slice: step of dimension {dim} must not be 0")
+        least = 0 if step > 0 else -1
+        start = integer(attrs["starts"][dim], f"slice: start of dimension {dim}", least)
+        stop = integer(attrs["stops"][dim], f"slice: stop of dimension {dim}", start if step > 0 else least)
+        if step > 0 and stop > size:
             raise ValueError(f"slice: stop of dimension {dim} must be at most its size {size}, got {stop}")
-        shape.append(-(-(stop - start) // step))
+        if step < 0 and not stop <= start < size:
+            raise ValueError(f"slice: start of dimension {dim} must be between its stop {stop} and its size {size}, got {start}")
+        shape.append(len(range(start, stop, step)))
     return [check_shape(shape, "slice: output")]
 
 
 def slice_(inputs: list[np.ndarray], attrs: dict) -> list[np.ndarray]:
     """x[start:stop:step] in every dimension."""
-    ranges = zip(attrs["starts"], attrs["stops"], attrs["steps"], strict=True)
-    return [np.array(inputs[0][tuple(slice(*r) for r in ranges)])]
+    y = np.array(inputs[0])
+    for dim, places in enumerate(zip(attrs["starts"], attrs["stops"], attrs["steps"], strict=True)):
+        y = np.take(y, np.arange(*places), axis=dim)
+    return [y]
+
+
+def infer_permute(shapes: list[Shape], attrs: dict) -> list[Shape]:
+    """Dimension i of the output is dimension dims[i] of the input."""
+    expect_inputs("permute", shapes, 1)
+    dims = [integer(dim, "permute: dims") for dim in attrs["dims"]]
+    if sorted(dims) != list(range(len(shapes[0]))):
+        raise ValueError(f"permute: dims must name each of the {len(shapes[0])} dimensions of {list(shapes[0])} once, got {tuple(dims)}")
+    return [check_shape([shapes[0][dim] for dim in dims], "permute: output")]
+
+
+def permute(inputs: list[np.ndarray], attrs: dict) -> list[np.ndarray]:
+    """y[i0, i1, …] = x with index i_k along dimension dims[k]."""
+    return [np.array(inputs[0].transpose(attrs["dims"]), order="C")]
 
 
 register(Op("pad", infer_pad, pad))
 register(Op("reshape", infer_reshape, reshape))
 register(Op("cat", infer_cat, cat))
 register(Op("slice", infer_slice, slice_))
+register(Op("permute", infer_permute, permute))

@@ -1,4 +1,4 @@
-"""pad, flatten and cat against PyTorch; all bit-exact."""
+"""pad, cat, stack, split and chunk against PyTorch; all bit-exact."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ import torch
 import torch.nn.functional as T
 
 import cyconv.functional as F
+from cyconv.graph.compile import compile_function
 
 from .helpers import assert_same, both_refuse, check_arrays, normal, recorded, single, with_specials
 
@@ -53,24 +54,6 @@ def test_border_modes(mode, shape, pad):
 
 
 @pytest.mark.parametrize(
-    ("shape", "dims"),
-    [
-        ((2, 3, 4), ()),
-        ((2, 3, 4), (1,)),
-        ((2, 3, 4, 5), (1, 2)),
-        ((2, 3, 4), (-2, -1)),
-        ((5,), ()),
-        ((), ()),
-        ((0, 3, 4), (1,)),
-        ((2, 3), (1, 1)),
-    ],
-)
-def test_flatten(shape, dims):
-    x = np.asarray(normal(*shape))
-    assert_same(F.flatten(x, *dims), torch.flatten(single(x), *dims))
-
-
-@pytest.mark.parametrize(
     ("shapes", "dim"),
     [
         ([(2, 3, 4, 5), (2, 1, 4, 5)], 1),
@@ -95,13 +78,46 @@ def test_cat_of_one_array_with_itself():
     np.testing.assert_array_equal(F.cat([x, x]), np.concatenate([x, x]), strict=True)
 
 
+@pytest.mark.parametrize(("shape", "dim"), [((2, 3), 0), ((2, 3), 1), ((2, 3), -1), ((2, 3), -3), ((), 0), ((0, 2), 1)])
+def test_stack(shape, dim):
+    arrays = [np.asarray(normal(*shape, seed=i)) for i in range(3)]
+    assert_same(F.stack(arrays, dim), torch.stack([single(a) for a in arrays], dim))
+
+
+@pytest.mark.parametrize("dim", [0, 1, -1])
+@pytest.mark.parametrize("shape", [(7, 3, 5), (1, 1, 1), (6, 0, 2)])
+def test_split_and_chunk(shape, dim):
+    x = normal(*shape)
+    size = shape[dim]
+    for sizes in [1, 2, 3, 9, [size], [0, size], [size // 2, 0, size - size // 2]]:
+        if isinstance(sizes, list) or size or sizes:
+            same_pieces(F.split(x, sizes, dim), torch.split(single(x), sizes, dim))
+    for chunks in [1, 2, 3, 4, 9]:
+        same_pieces(F.chunk(x, chunks, dim), torch.chunk(single(x), chunks, dim))
+
+
+def same_pieces(ours, theirs):
+    assert isinstance(ours, tuple)
+    assert len(ours) == len(theirs)
+    for a, b in zip(ours, theirs, strict=True):
+        assert_same(a, b)
+
+
+def test_pieces_of_blocked_values():
+    """Inside a network, where values lie in blocks of channels."""
+    x = normal(2, 40, 3, 3)
+    plan = compile_function(lambda v: F.cat(F.chunk(F.max_pool2d(v, 1), 4, 1)[::-1], 1), [x.shape], ["x"], 2)
+    np.testing.assert_array_equal(plan(x), x.reshape(2, 4, 10, 3, 3)[:, ::-1].reshape(x.shape))
+
+
 def test_arrays_are_checked_and_kept():
     check_arrays(lambda x: F.pad(x, (1, 1)), ["input"], normal(2, 3, 4))
     check_arrays(lambda x: F.pad(x, (0, 0)), ["input"], normal(2, 3, 4))
-    check_arrays(lambda x: F.flatten(x, 1), ["input"], normal(2, 3, 4))
-    check_arrays(lambda x: F.flatten(x, 1, 1), ["input"], normal(2, 3, 4))
     check_arrays(lambda x, y: F.cat([x, y]), ["tensors", "tensors"], normal(2, 3), normal(4, 3))
     check_arrays(lambda x: F.cat([x]), ["tensors"], normal(2, 3))
+    check_arrays(lambda x, y: F.stack([x, y]), ["tensors", "tensors"], normal(2, 3), normal(2, 3))
+    check_arrays(lambda x: F.split(x, 2), ["tensor"], normal(5, 3))
+    check_arrays(lambda x: F.chunk(x, 1), ["input"], normal(5, 3))
 
 
 # shape, pad, options, what the message says
@@ -137,19 +153,26 @@ def test_more_refusals():
         F.cat(x)
     x = normal(2, 3, 4)
     t = single(x)
-    both_refuse(lambda: F.flatten(x, 2, 1), lambda: torch.flatten(t, 2, 1), "start_dim cannot come after end_dim")
-    both_refuse(lambda: F.flatten(x, 3), lambda: torch.flatten(t, 3), "start_dim.*out of range")
-    both_refuse(lambda: F.flatten(x, 0, -4), lambda: torch.flatten(t, 0, -4), "end_dim.*out of range")
     both_refuse(lambda: F.cat([]), lambda: torch.cat([]), "non-empty")
     both_refuse(lambda: F.cat([x, x], 3), lambda: torch.cat([t, t], 3), "dim.*out of range")
     both_refuse(lambda: F.cat([x, x[:1]], 1), lambda: torch.cat([t, t[:1]], 1), "must match except in dimension 1")
     both_refuse(lambda: F.cat([x, x[0]]), lambda: torch.cat([t, t[0]]), "number of dimensions")
     both_refuse(lambda: F.cat([np.asarray(x[0, 0, 0])]), lambda: torch.cat([t[0, 0, 0]]), "zero-dimensional")
+    both_refuse(lambda: F.stack([]), lambda: torch.stack([]), "non-empty")
+    both_refuse(
+        lambda: F.stack([x, x[:1]]), lambda: torch.stack([t, t[:1]]), r"equal size, but got \[2, 3, 4\] at entry 0 and \[1, 3, 4\] at"
+    )
+    both_refuse(lambda: F.stack([x], 4), lambda: torch.stack([t], 4), "dim.*out of range")
+    both_refuse(lambda: F.split(x, 0), lambda: torch.split(t, 0), "split_size to be positive")
+    both_refuse(lambda: F.split(x, -1), lambda: torch.split(t, -1), "at least 0")
+    both_refuse(lambda: F.split(x, [1, 2]), lambda: torch.split(t, [1, 2]), r"sum exactly to 2 .*but got \[1, 2\]")
+    both_refuse(lambda: F.split(x, 1, 3), lambda: torch.split(t, 1, 3), "dim.*out of range")
+    both_refuse(lambda: F.chunk(x, 0), lambda: torch.chunk(t, 0), "chunks must be at least 1")
+    both_refuse(lambda: F.chunk(x, 2.0), lambda: torch.chunk(t, 2.0), "chunks must be an int")
     both_refuse(lambda: F.cat(x[0, 0, 0]), lambda: torch.cat(t[0, 0, 0]), "tensors")
 
 
 def test_trace():
     attrs = {"pad": ((0, 0), (3, 0), (1, 2)), "mode": "constant", "value": 0.0}
     assert recorded(lambda x: F.pad(x, (1, 2, 3, 0)), (2, 3, 4)) == [("pad", attrs)]
-    assert recorded(lambda x: F.flatten(x, 1), (2, 3, 4)) == [("reshape", {"shape": (2, 12)})]
     assert recorded(lambda x, y: F.cat([x, y], -1), (2, 3), (2, 4)) == [("cat", {"dim": 1})]

@@ -1,4 +1,4 @@
-"""Element-wise ops, normalisation, softmax and movement: which layout they run in, and their numbers in either."""
+"""Element-wise ops, normalisation and softmax: which layout they run in, and their numbers in either."""
 
 from itertools import product
 
@@ -8,7 +8,7 @@ import pytest
 from cyconv import functional as F
 from cyconv._kernels import cpu
 from cyconv.graph.compile import compile_function
-from cyconv.graph.lower_simple import BINARY, UNARY, pad_index
+from cyconv.graph.lower_simple import BINARY, UNARY
 from cyconv.graph.trace import apply
 from tests.graph.helpers import evaluate, integers, record
 from tests.graph.test_lower import steps
@@ -99,40 +99,3 @@ def test_lrn(shape):
 def test_softmax(dim):
     check(lambda x: F.softmax(x, dim), (2, 5, 3, 4), exact=False)
     check(lambda x: F.log_softmax(blocked(x), dim), (2, 5, 3, 4), exact=False)
-
-
-@pytest.mark.parametrize("dim", [0, 1, 2, 3])
-def test_cat_along_any_axis(dim):
-    shapes = [tuple(size + i if axis == dim else size for axis, size in enumerate((2, 3, 4, 5))) for i in range(3)]
-    check(lambda *xs: F.cat(list(xs), dim), *shapes)
-    check(lambda *xs: F.cat([blocked(x) for x in xs], dim), *shapes)
-
-
-def test_cat_of_many():
-    check(lambda *xs: F.cat(list(xs), 0), *[(1, 2)] * 100)
-
-
-def test_slices():
-    for starts, stops, steps_ in [((0, 0, 0), (2, 5, 7), (1, 2, 3)), ((1, 2, 3), (2, 4, 7), (1, 1, 1)), ((0, 5, 0), (2, 5, 7), (1, 1, 1))]:
-        check(lambda x: apply("slice", [x], {"starts": starts, "stops": stops, "steps": steps_})[0], (2, 5, 7))
-
-
-MODES = {"constant": "constant", "reflect": "reflect", "replicate": "edge", "circular": "wrap"}
-
-
-@pytest.mark.parametrize("mode", MODES)
-def test_pad_index(mode):
-    for size in range(2, 6):
-        for before, after in product(range(size), repeat=2):
-            places = pad_index(size, before, after, mode)
-            if mode == "constant":
-                assert places == [-1] * before + list(range(size)) + [-1] * after
-            else:
-                assert places == np.pad(np.arange(size), (before, after), MODES[mode]).tolist()
-    assert pad_index(5, -1, -2, "constant") == [1, 2]
-
-
-def test_pad_on_every_axis():
-    pad = ((1, 2), (0, 0), (-1, 3), (2, -1))
-    check(lambda x: apply("pad", [x], {"pad": pad, "mode": "constant", "value": -2.0})[0], (2, 3, 4, 5))
-    check(lambda x: F.pad(blocked(x), (1, 2, 3, 1), "reflect"), (2, 3, 4, 5))

@@ -1,6 +1,8 @@
-"""pad, reshape, cat and slice: bit for bit what PyTorch and NumPy give, and refused where they refuse."""
+"""pad, reshape, cat, slice and permute: bit for bit what PyTorch and NumPy give, and refused where they refuse."""
 
 from __future__ import annotations
+
+from itertools import permutations
 
 import numpy as np
 import pytest
@@ -145,15 +147,22 @@ def test_cat_refuses_mismatched_sizes_where_pytorch_does():
     assert 100 < refused < 300
 
 
+def as_range(pick: slice, size: int) -> tuple[int, int, int]:
+    """A slice in the op's terms: a range that does not run past its end."""
+    start, stop, step = pick.indices(size)
+    return start, max(start, stop) if step > 0 else min(start, stop), step
+
+
 def test_slice_agrees_with_numpy():
     rng = np.random.default_rng(17)
     for _ in range(200):
         ndim = int(rng.integers(0, 5))
         x = np.asarray(rng.standard_normal(tuple(rng.integers(0, 7, ndim))))
-        ranges = [(*sorted(map(int, rng.integers(0, size + 1, 2))), int(rng.integers(1, 4))) for size in x.shape]
+        picks = [slice(*map(int, rng.integers(-8, 9, 2)), int(rng.choice([-3, -2, -1, 1, 2, 3]))) for _ in x.shape]
+        ranges = [as_range(pick, size) for pick, size in zip(picks, x.shape, strict=True)]
         starts, stops, steps = zip(*ranges, strict=True) if ranges else ((), (), ())
         got = run("slice", [x], {"starts": starts, "stops": stops, "steps": steps})[0]
-        assert_same(got, x[tuple(slice(*r) for r in ranges)])
+        assert_same(got, np.asarray(x[tuple(picks)]))
         assert not np.shares_memory(got, x)
 
 
@@ -166,8 +175,27 @@ def test_slice_agrees_with_numpy():
         ((-1, 0), (3, 3), (1, 1), "start of dimension 0 must be at least 0, got -1"),
         ((0, 2), (3, 1), (1, 1), "stop of dimension 1 must be at least 2, got 1"),
         ((0, 0), (3, 4), (1, 1), "stop of dimension 1 must be at most its size 3, got 4"),
-        ((0, 0), (3, 3), (0, 1), "step of dimension 0 must be at least 1, got 0"),
+        ((0, 0), (3, 3), (0, 1), "step of dimension 0 must not be 0"),
+        ((3, 0), (0, 3), (-1, 1), "start of dimension 0 must be between its stop 0 and its size 3, got 3"),
+        ((0, 1), (3, 2), (1, -1), "start of dimension 1 must be between its stop 2 and its size 3, got 1"),
+        ((0, 1), (3, -2), (1, -1), "stop of dimension 1 must be at least -1, got -2"),
     ],
 )
 def test_slice_refusals(starts, stops, steps, match):
     refuses("slice", [(3, 3)], {"starts": starts, "stops": stops, "steps": steps}, match)
+
+
+@pytest.mark.parametrize("shape", [(), (3,), (2, 3), (2, 0, 3), (2, 3, 4, 5)])
+def test_permute(shape):
+    x = np.asarray(np.random.default_rng(18).standard_normal(shape))
+    for dims in permutations(range(len(shape))):
+        got = run("permute", [x], {"dims": dims})[0]
+        assert_same(got, tensor(x).permute(dims))
+        assert got.flags.c_contiguous and not np.shares_memory(got, x)
+
+
+def test_permute_refusals():
+    refuses("permute", [(2, 3)], {"dims": (0,)}, r"dims must name each of the 2 dimensions of \[2, 3\] once, got \(0,\)")
+    refuses("permute", [(2, 3)], {"dims": (0, 0)}, "dims must name each")
+    refuses("permute", [(2, 3)], {"dims": (0, -1)}, "dims must name each")
+    refuses("permute", [(2, 3)], {"dims": (0, 1.0)}, "permute: dims must be an int", TypeError)

@@ -1,0 +1,125 @@
+"""Lowering of data movement: reshape, cat, slice, permute and pad, along any axes of dense arrays, or whole blocks of channels."""
+
+from __future__ import annotations
+
+from math import prod
+
+from cyconv._kernels.movement import Take
+from cyconv.graph.ir import FLOAT32, INT64, Node, Value
+from cyconv.graph.layout import Tensor, numel
+from cyconv.graph.lower import Lowering, lowers
+
+# Floats that an element takes.
+WORDS = {FLOAT32: 1, INT64: 2}
+
+
+@lowers("reshape")
+def lower_reshape(low: Lowering, node: Node) -> None:
+    """Another name for the same floats, unless blocks keep (n, c, h, w)."""
+    x, out = node.inputs[0], node.outputs[0]
+    if low.root(out) is not low.root(x):
+        low.alias_dense(out, low.dense(x))
+
+
+@lowers("cat")
+def lower_cat(low: Lowering, node: Node) -> None:
+    """In blocks along the channels, inputs were written where they belong, or are copied there whole block by whole block."""
+    out, dim = node.outputs[0], node.attrs["dim"]
+    first = 0
+    if low.will_be_blocked(out):
+        whole = low.new_blocked(out)
+        for v in node.inputs:
+            t = low.blocked(v)
+            if not low.at_home(v, out, first):
+                low.relayout(t, whole.channels(first, v.shape[1]), v)
+            first += v.shape[1]
+        return
+    y = low.new_dense(out)
+    inner = numel(out.shape[dim + 1 :])
+    for v in node.inputs:
+        x = low.dense(v)
+        dims = (numel(v.shape[:dim]), v.shape[dim] * inner)
+        target = Tensor(y.buffer, 1, (1, 1, 1, 1), 0, 0, 0, y.offset + first * inner)
+        low.strided_copy(x, target, dims, (dims[1], 1), (out.shape[dim] * inner, 1), node.name)
+        first += v.shape[dim]
+
+
+def dense_strides(shape: tuple[int, ...]) -> tuple[int, ...]:
+    """Strides of an array of this shape in C order, in elements."""
+    return tuple(prod(shape[i + 1 :]) for i in range(len(shape)))
+
+
+def gather_strided(low: Lowering, node: Node, begin: int, strides: tuple[int, ...]) -> None:
+    """y in C order, whose neighbours along axis i lie ``strides[i]`` elements apart in the dense x, the first at ``begin``."""
+    out, words = node.outputs[0], WORDS[node.outputs[0].dtype]
+    x, y = low.dense(node.inputs[0]), low.new_dense(out)
+    source = Tensor(x.buffer, 1, (1, 1, 1, 1), 0, 0, 0, x.offset + begin * words)
+    dims, x_strides, y_strides = joined_axes(out.shape, strides)
+    if words > 1:
+        dims, x_strides, y_strides = (*dims, words), (*(s * words for s in x_strides), 1), (*(s * words for s in y_strides), 1)
+    low.strided_copy(source, y, dims, x_strides, y_strides, node.name)
+
+
+def joined_axes(shape: tuple[int, ...], strides: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
+    """Axes of a copy into C order: sizes, strides in the source and in the result, with axes that run on in both joined into one."""
+    axes: list[tuple[int, int]] = []
+    for size, stride in zip(shape, strides, strict=True):
+        if size == 1:
+            continue
+        if axes and axes[-1][1] == size * stride:
+            axes[-1] = (axes[-1][0] * size, stride)
+        else:
+            axes.append((size, stride))
+    dims = tuple(size for size, _ in axes)
+    return dims, tuple(stride for _, stride in axes), dense_strides(dims)
+
+
+@lowers("slice")
+def lower_slice(low: Lowering, node: Node) -> None:
+    """A copy with the strides of the steps."""
+    a, strides = node.attrs, dense_strides(node.inputs[0].shape)
+    begin = sum(max(start, 0) * stride for start, stride in zip(a["starts"], strides, strict=True))
+    gather_strided(low, node, begin, tuple(step * stride for step, stride in zip(a["steps"], strides, strict=True)))
+
+
+@lowers("permute")
+def lower_permute(low: Lowering, node: Node) -> None:
+    """A copy with the strides in another order."""
+    strides = dense_strides(node.inputs[0].shape)
+    gather_strided(low, node, 0, tuple(strides[dim] for dim in node.attrs["dims"]))
+
+
+def pad_index(size: int, before: int, after: int, mode: str) -> list[int]:
+    """For each place along a padded axis, the place that it takes its value from, −1 for the constant."""
+    places = range(-before, size + after)
+    if mode == "constant":
+        return [p if 0 <= p < size else -1 for p in places]
+    if mode == "replicate":
+        return [min(max(p, 0), size - 1) for p in places]
+    if mode == "circular":
+        return [p % size for p in places]
+    return [size - 1 - abs(size - 1 - abs(p)) for p in places]  # reflect, at most size − 1 deep
+
+
+@lowers("pad")
+def lower_pad(low: Lowering, node: Node) -> None:
+    """One axis after the other, the outermost first."""
+    a = node.attrs
+    value, shape = node.inputs[0], list(node.inputs[0].shape)
+    axes = [i for i, side in enumerate(a["pad"]) if side != (0, 0)]
+    for axis in axes:
+        before, after = a["pad"][axis]
+        index = pad_index(shape[axis], before, after, a["mode"])
+        shape[axis] = len(index)
+        out = node.outputs[0] if axis == axes[-1] else Value(tuple(shape), name=node.outputs[0].name)
+        emit_take(low, Node("pad", [value], [out], a, node.name), axis, index)
+        value = out
+
+
+def emit_take(low: Lowering, node: Node, axis: int, index: list[int]) -> None:
+    """Append a step that pads one axis."""
+    shape = node.inputs[0].shape
+    x, y = low.dense(node.inputs[0]), low.new_dense(node.outputs[0])
+    outer, n_in, inner = prod(shape[:axis]), shape[axis], prod(shape[axis + 1 :])
+    value = float(node.attrs.get("value") or 0.0)
+    low.emit_node(node, lambda: Take(x.operand(), y.operand(), outer, n_in, inner, index, value), [x], [y], node.attrs["mode"])
