@@ -8,6 +8,8 @@ cdef extern from "microkernels.h" nogil:
         CY_CONV_ROWS
         CY_CONV_PIXELS
         CY_WINO_KINDS
+        CY_WINO_MAX_N
+        CY_WINO_MAX_R
         CY_ACT_NONE
         CY_ACT_CLAMP
         CY_ACT_LEAKY
@@ -69,6 +71,16 @@ cdef extern from "microkernels.h" nogil:
         float hi
         float slope
 
+    ctypedef struct cy_wino_weights_args:
+        const float *w
+        ptrdiff_t w_lane
+        ptrdiff_t valid
+        const double *g
+        ptrdiff_t n
+        ptrdiff_t r
+        float *out
+        ptrdiff_t out_point
+
     ctypedef struct cy_pool_args:
         const float *inp "in"
         ptrdiff_t in_row
@@ -94,6 +106,7 @@ cdef extern from "microkernels.h" nogil:
         int wino_n[4]
         void (*wino_input[4])(const cy_wino_input_args *) noexcept nogil
         void (*wino_output[4])(const cy_wino_output_args *) noexcept nogil
+        void (*wino_weights)(const cy_wino_weights_args *) noexcept nogil
         void (*max_pool)(const cy_pool_args *) noexcept nogil
         void (*avg_pool)(const cy_pool_args *) noexcept nogil
         void (*unary)(int, const float *, float *, ptrdiff_t, float) noexcept nogil

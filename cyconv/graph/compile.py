@@ -47,6 +47,16 @@ def useful_threads(tasks: list[Task], num_threads: int) -> int:
     return num_threads if work > SERIAL_MACS else 1
 
 
+def set_up(low: Lowering, memory: Memory, num_threads: int) -> None:
+    """Fill the constants. An array that only the graph holds, such as folded weights, is freed as soon as it has been packed."""
+    low.graph.constants.clear()
+    waiting = low.setup[::-1]
+    low.setup.clear()
+    while waiting:
+        setup = waiting.pop()
+        Program([setup.task.make()], 0, memory).run(setup.arrays, 0, useful_threads([setup.task], num_threads))
+
+
 def compile_graph(traced: Graph, num_threads: int, single: bool = True, winograd: str = "auto") -> Plan:
     """A plan for a traced graph; ``single`` says whether calls return an array or a tuple."""
     graph = optimise(traced)
@@ -58,13 +68,10 @@ def compile_graph(traced: Graph, num_threads: int, single: bool = True, winograd
         constants += [b for b in setup.task.writes if b not in constants]
     memory = Memory(4 * place_in_a_row(constants))
     arena_floats = place(lives(low.tasks))
-    for setup in low.setup:
-        Program([setup.task.make()], 0, memory).run(setup.arrays, 0, num_threads)
+    set_up(low, memory, num_threads)
     program = Program([task.make() for task in low.tasks], 4 * arena_floats, memory)
     plan = Plan(traced, program, low.tasks, useful_threads(low.tasks, num_threads), single, winograd)
-    # The tasks refer to the lowering and it to them; without the circle, folded weights are freed now and not at some later collection.
-    low.tasks.clear()
-    low.setup.clear()
+    low.tasks.clear()  # they refer to the lowering and it to them; without the circle it is freed now and not at some later collection
     return plan
 
 

@@ -7,6 +7,7 @@ steps, transform and product. graph/algorithm has chosen which layers come here.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 
 from cyconv._kernels.cpu import conv_pixels
 from cyconv._kernels.winograd import PackWinograd, WinogradInput, WinogradProduct
@@ -145,6 +146,12 @@ def emit_input(low: Lowering, node: Node, x: Tensor, v: Tensor, stretch: Stretch
     low.emit(task)
 
 
+@cache
+def weight_transform(kind: Winograd) -> list[list[float]]:
+    """G in floats."""
+    return [[float(v) for v in row] for row in kind.g()]
+
+
 def packed(low: Lowering, node: Node, kind: Winograd, sizes: tuple[int, ...]) -> Tensor:
     """Emit the transform of the weights; the tensor that holds them, group after group, point after point."""
     lanes, ci = low.lanes, node.inputs[1].shape[1]
@@ -156,8 +163,9 @@ def packed(low: Lowering, node: Node, kind: Winograd, sizes: tuple[int, ...]) ->
         places += [(start + b * lanes, size * lanes, ci * size * lanes) for b in range(size)]
         start += kind.n**2 * ci * size * lanes
     raw = low.raw(node.inputs[1], 0)
-    g = [[float(v) for v in row] for row in kind.g()]
-    task = Task("pack", node.name, lambda: PackWinograd(raw.operand(), u.operand(), places, g), [raw.buffer], [u.buffer])
+    task = Task(
+        "pack", node.name, lambda: PackWinograd(raw.operand(), u.operand(), places, weight_transform(kind)), [raw.buffer], [u.buffer]
+    )
     task.algorithm, task.out_bytes = f"{kind.name} weights", 4 * floats
     low.emit(task, [low.constant_array(node.inputs[1])])
     return u

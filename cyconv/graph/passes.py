@@ -109,13 +109,14 @@ def fold_batch_norms(graph: Graph) -> None:
         ):
             continue
         mean, var, gamma, beta = (graph.constants[v].astype(np.float64) for v in norm.inputs[1:])
-        weight = graph.constants[node.inputs[1]].astype(np.float64)
+        weight = graph.constants[node.inputs[1]]
         bias = graph.constants[node.inputs[2]].astype(np.float64) if node.attrs["has_bias"] else 0.0
         scale = gamma / np.sqrt(var + norm.attrs["eps"])
-        folded = weight * scale.reshape(-1, *[1] * (weight.ndim - 1))
+        folded = np.empty_like(weight)  # multiplied in float64 piece by piece: no copy of it all is that wide
+        np.multiply(weight, scale.reshape(-1, *[1] * (weight.ndim - 1)), out=folded, dtype=np.float64, casting="same_kind")
         name = norm.name or node.name
         node.inputs[1:] = [
-            graph.add_constant(folded.astype(np.float32), f"{name}.weight"),
+            graph.add_constant(folded, f"{name}.weight"),
             graph.add_constant(((bias - mean) * scale + beta).astype(np.float32), f"{name}.bias"),
         ]
         node.attrs["has_bias"] = True

@@ -105,7 +105,7 @@ cdef struct pack_params:
 
 cdef void pack_block(const pack_params *p, const float *w, float *y, ptrdiff_t k) noexcept nogil:
     cdef ptrdiff_t L = kernels.lanes
-    cdef ptrdiff_t o = p.w.h * p.w.w * p.w.c, i_stride = p.w.h * p.w.w
+    cdef ptrdiff_t o = p.w.h * p.w.w * p.w.c, i_stride = p.w.h * p.w.w, pitch = p.pitch[k]
     cdef ptrdiff_t valid = min(L, p.w.n - p.source[k] * L)
     cdef ptrdiff_t t, i, lane
     cdef const ptrdiff_t *tap
@@ -114,13 +114,15 @@ cdef void pack_block(const pack_params *p, const float *w, float *y, ptrdiff_t k
     y += p.target[k]
     for t in range(p.n_taps):
         tap = p.taps + 4 * t
-        for i in range(tap[3]):
-            src = w + (tap[0] + i) * i_stride + tap[1] * p.w.w + tap[2]
-            for lane in range(valid):
-                y[lane] = src[lane * o]
-            for lane in range(valid, L):
-                y[lane] = 0.0
-            y += p.pitch[k]
+        # Lane by lane: the channels of an output channel lie next to each other in w.
+        for lane in range(valid):
+            src = w + lane * o + tap[0] * i_stride + tap[1] * p.w.w + tap[2]
+            for i in range(tap[3]):
+                y[i * pitch + lane] = src[i * i_stride]
+        for lane in range(valid, L):
+            for i in range(tap[3]):
+                y[i * pitch + lane] = 0.0
+        y += tap[3] * pitch
 
 
 cdef void pack_share(const void *params, const run_t *run) noexcept nogil:

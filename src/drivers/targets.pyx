@@ -8,8 +8,8 @@ from libc.stdint cimport int32_t
 from libc.stdlib cimport free
 
 from cyconv._kernels.cpu cimport (
-    CY_CONV_BLOCKS, CY_CONV_PIXELS, CY_CONV_ROWS, CY_LRN_PIXELS, CY_WINO_KINDS, cy_conv_args, cy_conv_fn, cy_kernels, cy_pool_args,
-    cy_tap, cy_wino_input_args, cy_wino_output_args, table_of,
+    CY_CONV_BLOCKS, CY_CONV_PIXELS, CY_CONV_ROWS, CY_LRN_PIXELS, CY_WINO_KINDS, CY_WINO_MAX_N, CY_WINO_MAX_R, cy_conv_args,
+    cy_conv_fn, cy_kernels, cy_pool_args, cy_tap, cy_wino_input_args, cy_wino_output_args, cy_wino_weights_args, table_of,
 )
 from cyconv._kernels.step cimport allocate
 
@@ -131,6 +131,18 @@ def wino_output(str isa, int kind, tile):
     a.rows, a.columns = tile.rows, tile.columns
     a.act, a.lo, a.hi, a.slope = tile.act, tile.lo, tile.hi, tile.slope
     table_of(isa).wino_output[kind](&a)
+
+
+def wino_weights(str isa, tile):
+    """G g Gᵀ of the kernels of `valid` output channels. `tile` has w, w_lane, valid, g (n x r, float64), y, out_point."""
+    cdef cy_wino_weights_args a
+    cdef const double[:, ::1] g = tile.g
+    a.w, a.w_lane, a.valid = reading(tile.w), tile.w_lane, tile.valid
+    a.g, a.n, a.r = &g[0, 0], g.shape[0], g.shape[1]
+    if a.n > CY_WINO_MAX_N or a.r > CY_WINO_MAX_R:
+        raise ValueError(f"no room for {a.n} points and {a.r} taps")
+    a.out, a.out_point = writing(tile.y), tile.out_point
+    table_of(isa).wino_weights(&a)
 
 
 cdef int run_tile(cy_conv_fn kernel, tile, int n_blocks) except -1:

@@ -13,12 +13,14 @@ the sum over channels stays inside one item.
 
 from libc.stdlib cimport free
 
-from cyconv._kernels.cpu cimport CY_WINO_KINDS, cy_conv_args, cy_tap, cy_wino_input_args, cy_wino_output_args, kernels
+from cyconv._kernels.cpu cimport (
+    CY_WINO_KINDS, CY_WINO_MAX_N, CY_WINO_MAX_R, cy_conv_args, cy_tap, cy_wino_input_args, cy_wino_output_args, cy_wino_weights_args,
+    kernels,
+)
 from cyconv._kernels.step cimport Step, allocate, at, blocks, cy_next_item, operand_t, read_operand, run_t, zero_border
 
 cdef enum:
     INPUT_RUN = 8        # tiles of one input item: about 1 µs
-    WINO_MAX_POINTS = 36
 
 
 # How a stretch of tiles lies over the images. Tile t of the stretch is tile first + t of all, counted by image, row, column.
@@ -264,44 +266,24 @@ cdef struct pack_params:
     double *g                    # n x r
 
 
-cdef void pack_kernel(const pack_params *p, const float *w, float *u, ptrdiff_t point_pitch) noexcept nogil:
-    """The n² points of one r x r kernel."""
-    cdef double half[6][5]
-    cdef double total
-    cdef ptrdiff_t i, j, k
-    for i in range(p.n):
-        for j in range(p.r):
-            total = 0.0
-            for k in range(p.r):
-                total += p.g[p.r * i + k] * w[p.r * k + j]
-            half[i][j] = total
-    for i in range(p.n):
-        for j in range(p.n):
-            total = 0.0
-            for k in range(p.r):
-                total += half[i][k] * p.g[p.r * j + k]
-            u[(i * p.n + j) * point_pitch] = <float> total
-
-
 cdef void pack_share(const void *params, const run_t *run) noexcept nogil:
     cdef const pack_params *p = <const pack_params *> params
-    cdef const float *w = at(run, &p.w)
-    cdef float *u
     cdef const ptrdiff_t *place
-    cdef ptrdiff_t item, block, lane, i, point, L = kernels.lanes
+    cdef cy_wino_weights_args a
+    cdef ptrdiff_t item, i, kernel_floats = p.r * p.r, L = kernels.lanes
+    a.g, a.n, a.r = p.g, p.n, p.r
+    a.w_lane = p.w.c * kernel_floats
     while True:
         item = cy_next_item(run.counter)
         if item >= p.n_blocks:
             return
-        block, place = item, p.places + 3 * item
+        place = p.places + 3 * item
+        a.valid = min(L, p.w.n - item * L)
+        a.out_point = place[2]
         for i in range(p.w.c):
-            for lane in range(L):
-                u = at(run, &p.u) + place[0] + i * place[1] + lane
-                if block * L + lane < p.w.n:
-                    pack_kernel(p, w + ((block * L + lane) * p.w.c + i) * p.r * p.r, u, place[2])
-                else:
-                    for point in range(p.n * p.n):
-                        u[point * place[2]] = 0.0
+            a.w = at(run, &p.w) + item * L * a.w_lane + i * kernel_floats
+            a.out = at(run, &p.u) + place[0] + i * place[1]
+            kernels.wino_weights(&a)
 
 
 cdef class PackWinograd(Step):
@@ -315,7 +297,7 @@ cdef class PackWinograd(Step):
         read_operand(&p.w, w)
         read_operand(&p.u, u)
         p.n, p.r, p.n_blocks = len(g), len(g[0]), len(places)
-        if p.n * p.n > WINO_MAX_POINTS or p.r > 5 or (p.w.h, p.w.w) != (p.r, p.r):
+        if p.n > CY_WINO_MAX_N or p.r > CY_WINO_MAX_R or (p.w.h, p.w.w) != (p.r, p.r):
             raise ValueError(f"Winograd packing of {p.w.h} x {p.w.w} kernels into {p.n} points")
         p.places = <ptrdiff_t *> allocate(3 * p.n_blocks, sizeof(ptrdiff_t))
         for i, place in enumerate(places):

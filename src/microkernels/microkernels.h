@@ -70,6 +70,19 @@ typedef struct {
   float lo, hi, slope;
 } cy_wino_output_args;
 
+enum { CY_WINO_MAX_N = 8, CY_WINO_MAX_R = 7 }; /* largest points and taps of one dimension that wino_weights has room for */
+
+/* Weights of one input channel to LANES output channels; equation in winograd_weights.inc. */
+typedef struct {
+  const float *w;         /* IN  r·r floats for each of `valid` output channels */
+  ptrdiff_t w_lane;       /* between output channels */
+  ptrdiff_t valid;        /* output channels that there are, at most LANES */
+  const double *g;        /* IN  n·r */
+  ptrdiff_t n, r;
+  float *out;             /* OUT point 0 */
+  ptrdiff_t out_point;    /* between points */
+} cy_wino_weights_args;
+
 /* One row of pooled outputs of one channel block; equation in pool.inc. */
 typedef struct {
   const float *in;       /* IN  first row of the windows, column 0 */
@@ -124,6 +137,7 @@ typedef struct {
   int wino_m[CY_WINO_KINDS], wino_n[CY_WINO_KINDS]; /* outputs and inputs of one dimension of a tile */
   void (*wino_input[CY_WINO_KINDS])(const cy_wino_input_args *);
   void (*wino_output[CY_WINO_KINDS])(const cy_wino_output_args *);
+  void (*wino_weights)(const cy_wino_weights_args *);
 
   void (*max_pool)(const cy_pool_args *);
   void (*avg_pool)(const cy_pool_args *);

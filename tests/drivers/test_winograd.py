@@ -96,7 +96,7 @@ def test_transform_of_a_stretch(kind, padding, border, threads):
 
 def test_packing_refuses_what_does_not_fit():
     g = [[1.0] * 3] * 4
-    for shape, rows in (((1, 1, 3, 2), g), ((1, 1, 5, 5), g), ((1, 1, 3, 3), [[1.0] * 3] * 7), ((1, 1, 7, 7), [[1.0] * 7] * 6)):
+    for shape, rows in (((1, 1, 3, 2), g), ((1, 1, 5, 5), g), ((1, 1, 3, 3), [[1.0] * 3] * 9), ((1, 1, 8, 8), [[1.0] * 8] * 6)):
         with pytest.raises(ValueError, match=f"Winograd packing of {shape[2]} x {shape[3]} kernels"):
             PackWinograd(place(2, shape, 1), flat(3, 49 * L), [(0, L, L)], rows)
 
