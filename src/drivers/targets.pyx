@@ -1,7 +1,8 @@
 """Single calls of the micro-kernels of any instruction set that can run here, on plain float32 arrays.
 
-Layer: drivers; called by tests only, which check each kernel of each table by itself. Nothing here checks a kernel's duties: what an
-array must hold is the equation of the kernel's .inc file. `isa` is one of cpu.runnable_isas().
+Layer: drivers; called by tests, which check each kernel of each table by itself, and by benchmarks, which time `repeats` calls at
+once. Nothing here checks a kernel's duties: what an array must hold is the equation of the kernel's .inc file. `isa` is one of
+cpu.runnable_isas().
 """
 
 from libc.stdint cimport int32_t
@@ -42,9 +43,11 @@ def lanewise_pixels(str isa):
     return table_of(isa).lanewise_pixels
 
 
-def unary(str isa, int function, const float[::1] x, float[::1] y, float p0=0.0):
+def unary(str isa, int function, const float[::1] x, float[::1] y, float p0=0.0, Py_ssize_t repeats=1):
     """y = f(x); as many elements as y has."""
-    table_of(isa).unary(function, reading(x), writing(y), y.shape[0], p0)
+    cdef const cy_kernels *t = table_of(isa)
+    for _ in range(repeats):
+        t.unary(function, reading(x), writing(y), y.shape[0], p0)
 
 
 def binary(str isa, int function, const float[::1] a, const float[::1] b, float[::1] y, int b_runs):
@@ -83,7 +86,7 @@ def softmax(str isa, const float[::1] x, float[::1] y, Py_ssize_t n, Py_ssize_t 
     table_of(isa).softmax(reading(x), writing(y), n, stride, columns, logarithm)
 
 
-def pool(str isa, str kind, const float[::1] x, float[::1] y, windows):
+def pool(str isa, str kind, const float[::1] x, float[::1] y, windows, Py_ssize_t repeats=1):
     """One row of outputs; windows has in_row, n_rows, column, n_cols, col_step, divisor, and run = (first, end, stride)."""
     cdef const cy_kernels *t = table_of(isa)
     cdef const int32_t[::1] column = windows.column
@@ -94,10 +97,11 @@ def pool(str isa, str kind, const float[::1] x, float[::1] y, windows):
     a.in_row, a.n_rows, a.col_step, a.n_out = windows.in_row, windows.n_rows, windows.col_step, column.shape[0]
     a.column, a.n_cols, a.divisor = &column[0], &n_cols[0], reading(divisor)
     a.run_first, a.run_end, a.run_stride = windows.run
-    if kind == "max":
-        t.max_pool(&a)
-    else:
-        t.avg_pool(&a)
+    for _ in range(repeats):
+        if kind == "max":
+            t.max_pool(&a)
+        else:
+            t.avg_pool(&a)
 
 
 cdef int check_wino(int kind) except -1:
@@ -106,7 +110,7 @@ cdef int check_wino(int kind) except -1:
     return 0
 
 
-def wino_input(str isa, int kind, tile):
+def wino_input(str isa, int kind, tile, Py_ssize_t repeats=1):
     """Bᵀ d B of one tile. `tile` has x, x_offset (of pixel (0, 0), which may lie outside of x), in_row, rows and columns (first and
     end of the part inside the image), y, out_point."""
     cdef cy_wino_input_args a
@@ -115,10 +119,12 @@ def wino_input(str isa, int kind, tile):
     a.row0, a.row1 = tile.rows
     a.col0, a.col1 = tile.columns
     a.out, a.out_point = writing(tile.y), tile.out_point
-    table_of(isa).wino_input[kind](&a)
+    cdef const cy_kernels *t = table_of(isa)
+    for _ in range(repeats):
+        t.wino_input[kind](&a)
 
 
-def wino_output(str isa, int kind, tile):
+def wino_output(str isa, int kind, tile, Py_ssize_t repeats=1):
     """Aᵀ M A of one tile. `tile` has x, in_point, bias, residual (laid out as y) or None, y, out_row, rows and columns (how many lie
     inside the image), act, lo, hi, slope."""
     cdef cy_wino_output_args a
@@ -130,7 +136,9 @@ def wino_output(str isa, int kind, tile):
     a.out, a.out_row, a.res_row = writing(tile.y), tile.out_row, tile.out_row
     a.rows, a.columns = tile.rows, tile.columns
     a.act, a.lo, a.hi, a.slope = tile.act, tile.lo, tile.hi, tile.slope
-    table_of(isa).wino_output[kind](&a)
+    cdef const cy_kernels *t = table_of(isa)
+    for _ in range(repeats):
+        t.wino_output[kind](&a)
 
 
 def wino_weights(str isa, tile):
@@ -145,7 +153,7 @@ def wino_weights(str isa, tile):
     table_of(isa).wino_weights(&a)
 
 
-cdef int run_tile(cy_conv_fn kernel, tile, int n_blocks) except -1:
+cdef int run_tile(cy_conv_fn kernel, tile, int n_blocks, Py_ssize_t repeats) except -1:
     """Call one tile. `tile` has x, x_offset, weights, bias, taps = [(offset, lanes)], in_row, in_px, y, out = [offset of each block],
     out_row, out_px, residual (laid out as y) or None, act, lo, hi, slope."""
     cdef cy_conv_args a
@@ -165,13 +173,14 @@ cdef int run_tile(cy_conv_fn kernel, tile, int n_blocks) except -1:
             a.out[i] = writing(tile.y, tile.out[i])
             if tile.residual is not None:
                 a.residual[i] = reading(tile.residual, tile.out[i])
-        kernel(&a)
+        for _ in range(repeats):
+            kernel(&a)
     finally:
         free(taps)
     return 0
 
 
-def conv(str isa, int blocks, int rows, int pixels, tile):
+def conv(str isa, int blocks, int rows, int pixels, tile, Py_ssize_t repeats=1):
     """One register tile of a dense product; ValueError when the table has none of this size."""
     cdef const cy_kernels *t = table_of(isa)
     cdef cy_conv_fn kernel = NULL
@@ -179,13 +188,13 @@ def conv(str isa, int blocks, int rows, int pixels, tile):
         kernel = t.conv[blocks - 1][rows - 1][pixels - 1]
     if kernel == NULL:
         raise ValueError(f"no tile of {blocks} blocks x {rows} rows x {pixels} pixels")
-    run_tile(kernel, tile, blocks)
+    run_tile(kernel, tile, blocks, repeats)
 
 
-def lanewise(str isa, int pixels, tile):
+def lanewise(str isa, int pixels, tile, Py_ssize_t repeats=1):
     """One lane-wise tile; ValueError when the table has none of this size."""
     cdef const cy_kernels *t = table_of(isa)
     cdef cy_conv_fn kernel = t.lanewise[pixels - 1] if 1 <= pixels <= CY_CONV_PIXELS else NULL
     if kernel == NULL:
         raise ValueError(f"no lane-wise tile of {pixels} pixels")
-    run_tile(kernel, tile, 1)
+    run_tile(kernel, tile, 1, repeats)
