@@ -2,7 +2,7 @@
 
     import cyconv
     net = cyconv.models.googlenet_bn()
-    net.load_state_dict(cyconv.io.load_weights("googlenet.npz"))
+    net.load_state_dict(cyconv.load_state_dict("googlenet.safetensors"))
     plan = cyconv.compile(net, (1, 3, 224, 224))
     y = plan(x)
 
@@ -29,6 +29,7 @@ except ImportError as error:
 if TYPE_CHECKING:
     from cyconv import functional, io, lecture, models, nn, signal
     from cyconv.graph import Plan, get_num_threads, set_num_threads
+    from cyconv.io import load_state_dict, save_state_dict
     from cyconv.nn import compile
     from cyconv.summarize import summary
 
@@ -41,16 +42,18 @@ _HOMES = {
     "get_num_threads": "cyconv.graph",
     "io": "",
     "lecture": "",
+    "load_state_dict": "cyconv.io",
     "models": "",
     "nn": "",
+    "save_state_dict": "cyconv.io",
     "set_num_threads": "cyconv.graph",
     "signal": "",
     "summary": "cyconv.summarize",
 }
 
 __all__ = [
-    "Plan", "__version__", "compile", "functional", "get_num_threads", "io", "isa", "lecture", "models", "nn", "set_num_threads",
-    "signal", "summary",
+    "Plan", "__version__", "compile", "functional", "get_num_threads", "io", "isa", "lecture", "load_state_dict", "models", "nn",
+    "save_state_dict", "set_num_threads", "signal", "summary",
 ]  # fmt: skip
 
 

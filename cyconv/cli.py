@@ -22,7 +22,7 @@ import cyconv
 from cyconv import functional as F
 from cyconv import lecture, models
 from cyconv._kernels import cpu
-from cyconv.io import load_weights
+from cyconv.io import load_state_dict
 from cyconv.io.images import load_images
 from cyconv.models.digits import RESULT
 from cyconv.nn import Module, init
@@ -315,7 +315,7 @@ def loaded(name: str, weights: Path | None) -> Module:
         if name != "digits":
             raise UsageError(f"{name} needs --weights: only digits has weights in the package")
         return models.digits(pretrained=True)
-    arrays = load_weights(weights)
+    arrays = load_state_dict(weights)
     arrays.pop(RESULT, None)
     net = models.get_model(name, **RUN_OPTIONS.get(name, {}))
     net.load_state_dict(arrays)

@@ -18,7 +18,7 @@ from sklearn.datasets import load_digits
 from torch import nn
 
 from cyconv import models
-from cyconv.io import save_weights
+from cyconv.io import save_state_dict
 from cyconv.models.digits import RESULT, held_out
 
 SEED = 0
@@ -99,7 +99,7 @@ def main() -> None:
     if right <= TARGET * count:
         raise SystemExit(f"nothing written: more than {TARGET:.1%} was expected")
     state = {name: tensor.numpy() for name, tensor in net.state_dict().items()}
-    save_weights(output, {**state, RESULT: np.array([right, count], np.int64)})
+    save_state_dict(output, {**state, RESULT: np.array([right, count], np.int64)})
     print(f"wrote {output.name}, {output.stat().st_size:,} bytes")
 
 

@@ -12,7 +12,7 @@ from PIL import Image
 
 import cyconv
 from cyconv import cli, models
-from cyconv.io import load_images, save_weights
+from cyconv.io import load_images, save_state_dict
 from cyconv.lecture import TABLES
 from cyconv.nn import init
 from cyconv.summarize import summary
@@ -153,7 +153,7 @@ def test_run_photograph_with_torchvision_style_weights(run, tmp_path):
     """The probabilities are those of the network by itself, with the input rescaled as torchvision does with its weights."""
     init.manual_seed(1)
     net = models.googlenet_bn(transform_input=True)
-    save_weights(tmp_path / "w.npz", net.state_dict())
+    save_state_dict(tmp_path / "w.npz", net.state_dict())
     picture = tmp_path / "picture.png"
     Image.fromarray(np.random.default_rng(0).integers(0, 256, (300, 260, 3), np.uint8)).save(picture)
     records = json.loads(run("run", "googlenet_bn", "--weights", tmp_path / "w.npz", picture, "--json", "--top", 3)[1])["records"]

@@ -319,7 +319,8 @@ class Module:
         ----------
         state_dict : mapping from path to array
             Arrays of NumPy, or what gives one by ``__array__``, such as the CPU tensors of a PyTorch state dict. Floating-point
-            numbers of any width are converted to float32, integers to int64. All are copied.
+            numbers of any width are converted to float32, integers to int64. All are copied, but for float32 arrays that
+            :func:`cyconv.load_state_dict` maps from a file: those are kept as they are, and processes share them.
         strict : bool
             Whether keys that are missing or unexpected are an error. A missing ``num_batches_tracked`` never is, as in PyTorch for
             state dicts without version.

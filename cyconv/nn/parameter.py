@@ -1,10 +1,13 @@
 """How a module keeps its arrays: read-only, in C order, float32 (or int64 for buffers that count).
 
-A compiled plan holds packed copies of them. As they cannot be written in place, a network changes only by replacing
-an array, which the module notices; so a plan can never be out of date. Called by :mod:`cyconv.nn.module`.
+Arrays are copied unless nobody can write them, as those of a mapped file. A compiled plan holds packed copies. As the arrays
+cannot be written in place, a network changes only by replacing an array, which the module notices; so a plan can never be out of
+date. Called by :mod:`cyconv.nn.module`.
 """
 
 from __future__ import annotations
+
+from mmap import mmap
 
 import numpy as np
 
@@ -23,7 +26,8 @@ def as_stored(array, name: str, like: np.ndarray | None = None, integers: bool =
     integers : bool
         Allow integers (kept as int64) when nothing is replaced.
     copy : bool
-        Copy even an array that a module keeps already; otherwise that one is shared.
+        Copy even an array that a module keeps already; otherwise that one is shared. What lies in a read-only mapping of a
+        file is never copied.
 
     Raises
     ------
@@ -40,11 +44,20 @@ def as_stored(array, name: str, like: np.ndarray | None = None, integers: bool =
     if like is not None and array.shape != like.shape:
         raise ValueError(f"{name}: expected an array of shape {list(like.shape)}, got shape {list(array.shape)}")
     flags = array.flags
-    if not copy and type(array) is np.ndarray and array.dtype == dtype and flags.owndata and flags.c_contiguous and not flags.writeable:
+    kept = type(array) is np.ndarray and array.dtype == dtype and flags.c_contiguous and flags.aligned and not flags.writeable
+    if kept and (_is_mapped(array) or (flags.owndata and not copy)):
         return array
     stored = np.array(array, dtype=dtype, order="C")
     stored.flags.writeable = False
     return stored
+
+
+def _is_mapped(array: np.ndarray) -> bool:
+    """Whether the memory of a read-only array is a read-only mapping of a file, which no view can write."""
+    base = array.base
+    while isinstance(base, np.ndarray) and not base.flags.writeable:
+        base = base.base
+    return isinstance(base, memoryview) and base.readonly and isinstance(base.obj, mmap)
 
 
 def _stored_dtype(dtype: np.dtype, name: str, like: np.ndarray | None, integers: bool) -> np.dtype:

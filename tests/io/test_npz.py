@@ -7,7 +7,7 @@ import zipfile
 import numpy as np
 import pytest
 
-from cyconv.io import WeightsError, load_weights
+from cyconv.io import WeightsError, load_state_dict
 from cyconv.io import npz as npz_module
 from cyconv.io.npz import read_npz, write_npz
 
@@ -36,7 +36,7 @@ def refused(path, words: str) -> None:
     tracemalloc.start()
     try:
         with pytest.raises(WeightsError, match=words) as caught:
-            load_weights(path)
+            load_state_dict(path)
         peak = tracemalloc.get_traced_memory()[1]
     finally:
         tracemalloc.stop()
@@ -197,7 +197,7 @@ def test_damaged_anywhere(tmp_path):
             del data[RNG.integers(1, len(data)) :]
         path.write_bytes(bytes(data))
         try:
-            load_weights(path)
+            load_state_dict(path)
             outcomes["read"] += 1
         except WeightsError:
             outcomes["refused"] += 1
