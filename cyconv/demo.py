@@ -18,7 +18,6 @@ from cyconv import functional as F
 from cyconv import lecture, models, nn
 from cyconv.graph import Plan
 from cyconv.graph.profile import Profile
-from cyconv.io.images import preprocess
 from cyconv.models.digits import held_out, trained_result
 from cyconv.nn import init
 
@@ -187,7 +186,7 @@ def photographs_part(output: Path) -> list[Path]:
 
     sample = load_sample_images()
     photographs = {Path(name).stem: image for name, image in zip(sample.filenames, sample.images, strict=True)}
-    inputs = {name: preprocess(image, (3, 224, 224))[None] for name, image in photographs.items()}
+    inputs = {name: models.preprocess(image) for name, image in photographs.items()}
     print("The weights are random, so the classes mean nothing; the arithmetic and its time are those of trained weights.")
     profiles, maps = {}, {}
     for net in NETS:

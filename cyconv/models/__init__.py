@@ -13,6 +13,7 @@ from cyconv.models.digits import Digits, digits
 from cyconv.models.googlenet import GoogLeNet, GoogLeNetBN, googlenet, googlenet_bn
 from cyconv.models.lenet import LeNet, lenet
 from cyconv.models.mobilenetv2 import MobileNetV2, mobilenet_v2
+from cyconv.models.preprocess import preprocess
 from cyconv.models.resnet import (
     ResNet,
     resnet18,
@@ -51,6 +52,7 @@ __all__ = [
     "lenet",
     "list_models",
     "mobilenet_v2",
+    "preprocess",
     "resnet18",
     "resnet34",
     "resnet50",
