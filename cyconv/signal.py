@@ -12,7 +12,7 @@ from numbers import Real
 import numpy as np
 
 from cyconv.functional import conv2d
-from cyconv.graph.arrays import as_float32
+from cyconv.graph.arrays import as_array
 
 MODES = ("full", "same", "valid")
 
@@ -110,7 +110,7 @@ def _convolve(image: np.ndarray, kernel: np.ndarray, mode: str) -> np.ndarray:
 
 def _checked(array, name: str, ndim: int) -> np.ndarray:
     """``array`` as float32 with ``ndim`` dimensions and at least one element; TypeError or ValueError otherwise."""
-    x = as_float32(array, name)
+    x = as_array(array, name)
     if x.ndim != ndim or x.size == 0:
         raise ValueError(f"{name}: expected a {ndim}-D array that is not empty, got shape {list(x.shape)}")
     return x

@@ -16,8 +16,18 @@ cdef extern from "microkernels.h" nogil:
         CY_EACH
         CY_LANES
         CY_ONE
+        CY_ABS
+        CY_NEG
+        CY_SIGN
         CY_UNARY_COUNT
         CY_BINARY_COUNT
+        CY_FLOAT32
+        CY_INT32
+        CY_INT64
+        CY_BOOL
+        CY_BYTE
+        CY_DTYPE_COUNT
+        CY_COMPARE_COUNT
         CY_LRN_PIXELS
 
     ctypedef struct cy_tap:
@@ -109,8 +119,13 @@ cdef extern from "microkernels.h" nogil:
         void (*wino_weights)(const cy_wino_weights_args *) noexcept nogil
         void (*max_pool)(const cy_pool_args *) noexcept nogil
         void (*avg_pool)(const cy_pool_args *) noexcept nogil
-        void (*unary)(int, const float *, float *, ptrdiff_t, float) noexcept nogil
+        void (*unary)(int, const float *, float *, ptrdiff_t, float, float) noexcept nogil
         void (*binary)(int, const float *, const float *, float *, ptrdiff_t, int) noexcept nogil
+        void (*integer_unary)(int, int, const void *, void *, ptrdiff_t) noexcept nogil
+        void (*integer_binary)(int, int, const void *, ptrdiff_t, const void *, ptrdiff_t, void *, ptrdiff_t) noexcept nogil
+        void (*compare)(int, int, const void *, ptrdiff_t, const void *, ptrdiff_t, int32_t *, ptrdiff_t) noexcept nogil
+        void (*where)(int, const int32_t *, ptrdiff_t, const void *, ptrdiff_t, const void *, ptrdiff_t, void *, ptrdiff_t) noexcept nogil
+        void (*cast)(int, int, const void *, void *, ptrdiff_t) noexcept nogil
         void (*scale_shift)(const float *, const float *, const float *, float *, ptrdiff_t) noexcept nogil
         void (*prelu)(const float *, const float *, float *, ptrdiff_t) noexcept nogil
         void (*lrn)(const float *, float *, ptrdiff_t, ptrdiff_t, ptrdiff_t, ptrdiff_t, ptrdiff_t, const float *, float *) noexcept nogil

@@ -15,11 +15,16 @@ from cyconv.table import Table
 COLUMNS = {"name": "layer", "op": "op", "shape": "output", "l2": "relative L2", "max": "max / largest"}
 
 
+def widen(x: np.ndarray) -> np.ndarray:
+    """float32 as float64, anything else as it is."""
+    return x.astype(np.float64) if x.dtype == np.float32 else x
+
+
 def evaluate(graph: Graph, inputs: list[np.ndarray]) -> dict[Value, np.ndarray]:
-    """Inputs and all that the nodes make, in float64."""
-    known = {v: x.astype(np.float64) for v, x in zip(graph.inputs, inputs, strict=True)}
+    """Inputs and all that the nodes make: what is float32 in the graph in float64, integers and bools as they are."""
+    known = {v: widen(x) for v, x in zip(graph.inputs, inputs, strict=True)}
     for node in graph.nodes:
-        given = [known[v] if v in known else graph.constants[v].astype(np.float64) for v in node.inputs]
+        given = [known[v] if v in known else widen(graph.constants[v]) for v in node.inputs]
         known.update(zip(node.outputs, OPS[node.op].reference(given, node.attrs), strict=True))
     return known
 
@@ -40,8 +45,8 @@ class Accuracy:
     ----------
     records : list of dict
         For each op in running order, then for each output with ``op`` "output": ``name``, ``op``, ``shape``, ``l2`` (the error's L2
-        norm relative to the exact value's) and ``max`` (the largest error relative to the largest exact element). Of max pooling
-        with indices the indices are left out.
+        norm relative to the exact value's) and ``max`` (the largest error relative to the largest exact element). Values of other
+        dtypes are left out.
     """
 
     def __init__(self, graph: Graph, inputs: list[np.ndarray], captured: dict[Value, np.ndarray], outputs: list[np.ndarray]):
@@ -49,6 +54,8 @@ class Accuracy:
         self.records = []
         for node in graph.nodes:
             v = node.outputs[0]
+            if v.dtype != FLOAT32:
+                continue
             errors = relative_errors(captured[v], exact[v])
             self.records.append({"name": node.name or node.op, "op": node.op, "shape": v.shape, **errors})
         for v, y in zip(graph.outputs, outputs, strict=True):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from cyconv._kernels.cpu import lanes
 from cyconv._kernels.program import Memory, Program
-from cyconv.graph import lower_conv, lower_movement, lower_pool, lower_simple  # noqa: F401  (they register the handlers)
+from cyconv.graph import lower_conv, lower_elements, lower_movement, lower_pool, lower_simple  # noqa: F401  (they register the handlers)
 from cyconv.graph.algorithm import check_winograd, choose_algorithms
 from cyconv.graph.ir import FLOAT32, Graph
 from cyconv.graph.layout import Buffer, Task
@@ -95,6 +95,8 @@ def compile_function(
         Threads of the plan; None: :func:`cyconv.get_num_threads`.
     winograd
         "auto", "off", or the kind that every suitable convolution uses, such as "F(2,3)".
+    dtypes
+        Of the inputs: "float32", "int32", "int64" or "bool"; all float32 when left out.
     """
     threads = check_num_threads(num_threads)
     check_winograd(winograd)

@@ -13,11 +13,13 @@ from threading import Lock
 
 import numpy as np
 
-from cyconv.graph.arrays import as_float32
+from cyconv.graph.arrays import as_array
 from cyconv.graph.compile import compile_function
+from cyconv.graph.ir import FLOAT32
 from cyconv.graph.plan import Plan
 from cyconv.graph.threads import get_num_threads
 from cyconv.graph.trace import Tracer
+from cyconv.ops.dtypes import in_words
 
 MAX_PLANS = 256
 MAX_ARENA_BYTES = 256 << 20
@@ -73,25 +75,27 @@ def holds_tracer(value) -> bool:
     return isinstance(value, Tracer)
 
 
-def check_form(value, label: str, annotation: str) -> None:
+def check_form(value, label: str, annotation: str, dtypes: tuple[str, ...]) -> None:
     """TypeError when None or a sequence stands where the annotation has none, or one array where it has a sequence."""
     if value is None:
         if "None" not in annotation:
-            raise TypeError(f"{label} must be a NumPy array of float32, got None")
+            raise TypeError(f"{label} must be a NumPy array of {in_words(dtypes)}, got None")
     elif isinstance(value, (list, tuple)) != ("Sequence" in annotation):
         wanted = "a list or tuple of NumPy arrays" if "Sequence" in annotation else "one NumPy array"
-        raise TypeError(f"{label} must be {wanted} of float32, got {type(value).__name__}")
+        raise TypeError(f"{label} must be {wanted} of {in_words(dtypes)}, got {type(value).__name__}")
 
 
-def traceable(*array_names: str) -> Callable:
+def traceable(*array_names: str, dtypes: tuple[str, ...] = (FLOAT32,)) -> Callable:
     """Let a function written with ``apply`` run on arrays too.
 
     Parameters
     ----------
     *array_names
         The parameters that are arrays, None, or a sequence of arrays; if annotated, they take what the annotation says. When any
-        of them is (or holds) a Tracer, the function's body runs as it stands. Otherwise they must be float32 NumPy arrays; the
-        call is compiled for their shapes and its other arguments, and run.
+        of them is (or holds) a Tracer, the function's body runs as it stands. Otherwise they must be NumPy arrays of one of
+        ``dtypes``; the call is compiled for their shapes and dtypes and its other arguments, and run.
+    dtypes
+        What the arrays may be.
     """
 
     def decorate(fn: Callable) -> Callable:
@@ -108,20 +112,20 @@ def traceable(*array_names: str) -> Callable:
             given.update(kwargs)
             for name, annotation in annotations.items():
                 if name in given:
-                    check_form(given[name], f"{fn.__name__}: argument {name!r}", annotation)
+                    check_form(given[name], f"{fn.__name__}: argument {name!r}", annotation, dtypes)
             if any(holds_tracer(given.get(name)) for name in array_names):
                 return fn(*args, **kwargs)
             missing = [name for name in names if name not in given and name not in defaults]
             if missing:
                 return fn(*args, **kwargs)
-            return run_on_arrays(fn, array_names, {**defaults, **given})
+            return run_on_arrays(fn, array_names, dtypes, {**defaults, **given})
 
         return call
 
     return decorate
 
 
-def run_on_arrays(fn: Callable, array_names: tuple[str, ...], arguments: dict):
+def run_on_arrays(fn: Callable, array_names: tuple[str, ...], dtypes: tuple[str, ...], arguments: dict):
     """Find or compile the plan of this call and run it."""
     arrays: list[np.ndarray] = []
     labels: list[str] = []
@@ -131,19 +135,19 @@ def run_on_arrays(fn: Callable, array_names: tuple[str, ...], arguments: dict):
         if value is None:
             form.append(None)
         elif isinstance(value, (list, tuple)):
-            items = [as_float32(v, f"{fn.__name__}: argument {name!r}[{i}]") for i, v in enumerate(value)]
+            items = [as_array(v, f"{fn.__name__}: argument {name!r}[{i}]", dtypes) for i, v in enumerate(value)]
             arrays += items
             labels += [f"{name}{i}" for i in range(len(items))]
             form.append(tuple(a.shape for a in items))
         else:
-            array = as_float32(value, f"{fn.__name__}: argument {name!r}")
+            array = as_array(value, f"{fn.__name__}: argument {name!r}", dtypes)
             arrays.append(array)
             labels.append(name)
             form.append((array.shape, 0))
     options = {name: value for name, value in arguments.items() if name not in array_names}
     threads = get_num_threads()
     try:
-        key = (fn, threads, tuple(form), tuple((name, frozen(value)) for name, value in options.items()))
+        key = (fn, threads, tuple(form), tuple(a.dtype for a in arrays), tuple((name, frozen(value)) for name, value in options.items()))
         hash(key)
     except TypeError:
         raise TypeError(f"{fn.__name__}: options must be plain values, got {options}") from None
@@ -161,6 +165,6 @@ def run_on_arrays(fn: Callable, array_names: tuple[str, ...], arguments: dict):
                     filled[name] = [next(rest) for _ in shape]
             return fn(**filled)
 
-        return compile_function(body, [a.shape for a in arrays], labels, threads)
+        return compile_function(body, [a.shape for a in arrays], labels, threads, dtypes=[str(a.dtype) for a in arrays])
 
     return plans.get(key, build)(*arrays)

@@ -12,12 +12,13 @@ from collections.abc import Iterator
 
 import numpy as np
 
-FLOAT32 = "float32"
-INT64 = "int64"
+from cyconv.ops.dtypes import BOOL, FLOAT32, INT32, INT64
+
+__all__ = ["BOOL", "FLOAT32", "INT32", "INT64", "Graph", "Node", "Value"]
 
 
 class Value:
-    """One array in the graph: ``shape`` (tuple of int), ``dtype`` ("float32" or "int64") and a readable ``name``."""
+    """One array in the graph: ``shape`` (tuple of int), ``dtype`` ("float32", "int32", "int64" or "bool") and a readable ``name``."""
 
     __slots__ = ("dtype", "name", "shape")
 

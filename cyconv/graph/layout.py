@@ -37,7 +37,10 @@ def canonical(shape: tuple[int, ...]) -> tuple[int, int, int, int] | None:
 
 @dataclass(eq=False)
 class Buffer:
-    """A piece of memory: ``space`` is "arena", "constant" or "array" (given by the caller, at place ``index`` of the call)."""
+    """A piece of memory: ``space`` is "arena", "constant" or "array" (given by the caller, at place ``index`` of the call).
+
+    ``floats`` counts units of four bytes, whatever they hold: a float32, an int32 or a bool, or half of an int64.
+    """
 
     space: str
     floats: int
@@ -141,6 +144,19 @@ class Task:
     out_bytes: int = 0
     weights: Tensor | None = None  # of a product
     following: list[Tensor] = field(default_factory=list)  # of a product: the weights of the next one, filled last
+
+
+def joined(dims: tuple[int, ...], *strides: tuple[int, ...]) -> tuple[tuple[int, ...], ...]:
+    """The same walk over as few axes as possible, at least one: without axes of size 1, neighbours joined where all strides allow."""
+    axes: list[list[int]] = []  # (size, strides…), outermost first
+    for axis in zip(dims, *strides, strict=True):
+        if axis[0] == 1:
+            continue
+        if axes and all(outer == inner * axis[0] for outer, inner in zip(axes[-1][1:], axis[1:], strict=True)):
+            axes[-1] = [axes[-1][0] * axis[0], *axis[1:]]
+        else:
+            axes.append(list(axis))
+    return tuple(zip(*axes, strict=True)) if axes else ((1,), *(((1,),) * len(strides)))
 
 
 def numel(shape: tuple[int, ...]) -> int:

@@ -14,14 +14,34 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from cyconv._kernels.cpu import lanes as isa_lanes
+from cyconv._kernels.elements import Cast
 from cyconv._kernels.movement import Relayout, StridedCopy
-from cyconv.graph.ir import INT64, Graph, Node, Value
-from cyconv.graph.layout import NO_BORDER, Border, Buffer, Task, Tensor, canonical, flat, image_dims, numel, tensor, tensor_floats
+from cyconv.graph.ir import BOOL, FLOAT32, INT32, INT64, Graph, Node, Value
+from cyconv.graph.layout import (
+    NO_BORDER,
+    Border,
+    Buffer,
+    Task,
+    Tensor,
+    canonical,
+    flat,
+    image_dims,
+    joined,
+    numel,
+    tensor,
+    tensor_floats,
+)
+from cyconv.ops.dtypes import words
 
 # Ops whose result is blocked when it can be; element-wise ops and concatenations follow their inputs.
 BLOCKED_OPS = {"conv2d", "linear", "max_pool2d", "avg_pool2d", "adaptive_avg_pool2d", "adaptive_max_pool2d", "batch_norm"}
 BLOCKED_OPS |= {"local_response_norm", "prelu"}
-MOVEMENT_OPS = {"reshape", "cat", "slice", "permute", "pad", "softmax", "log_softmax"}
+# Ops whose result is in C order whatever their inputs are.
+DENSE_OPS = {"reshape", "cat", "slice", "permute", "pad", "softmax", "log_softmax", "where", "cast"}
+
+# Numbers of the dtypes in microkernels.h. A bool is an int32 of 0 or 1 inside a plan, a byte in the caller's arrays.
+DTYPES = {FLOAT32: 0, INT32: 1, INT64: 2, BOOL: 3}
+BYTE = 4
 
 HANDLERS: dict[str, Callable[[Lowering, Node], None]] = {}
 
@@ -63,7 +83,11 @@ class Lowering:
         self._find_homes()
         self._border = self._find_borders()
         for i, v in enumerate(graph.inputs):
-            self._dense[self.root(v)] = self._dense_tensor(v, Buffer("array", self._floats(v), i, name=v.name))
+            given = self._dense_tensor(v, Buffer("array", self._floats(v), i, name=v.name))
+            if v.dtype == BOOL:
+                self._cast_bool(given, BYTE, self.new_dense(v), DTYPES[BOOL], v)
+            else:
+                self._dense[self.root(v)] = given
 
     def run(self) -> None:
         """Lower every node, then bring the graph's outputs into the caller's arrays."""
@@ -78,10 +102,19 @@ class Lowering:
         for i, v in enumerate(self.graph.outputs):
             t = self.dense(v)
             place = len(self.graph.inputs) + i
-            if (t.buffer.space, t.buffer.index) != ("array", place):
-                self.copy(
-                    flat(t, self._floats(v)), flat(self._dense_tensor(v, Buffer("array", self._floats(v), place)), self._floats(v)), v.name
-                )
+            if (t.buffer.space, t.buffer.index) == ("array", place):
+                continue
+            wanted = self._dense_tensor(v, Buffer("array", self._floats(v), place))
+            if v.dtype == BOOL:
+                self._cast_bool(t, DTYPES[BOOL], wanted, BYTE, v)
+            else:
+                self.copy(flat(t, self._floats(v)), flat(wanted, self._floats(v)), v.name)
+
+    def _cast_bool(self, x: Tensor, dtype: int, y: Tensor, to: int, v: Value) -> None:
+        """Between a caller's array of bytes and a bool inside the plan."""
+        task = Task("cast", v.name, lambda: Cast(x.operand(), y.operand(), numel(v.shape), dtype, to), [x.buffer], [y.buffer])
+        task.shape, task.layout, task.algorithm, task.out_bytes = v.shape, "nchw", "bool", numel(v.shape)
+        self.emit(task)
 
     # Values that share memory
 
@@ -101,13 +134,13 @@ class Lowering:
     def will_be_blocked(self, v: Value) -> bool:
         """Whether the op that makes ``v`` writes it in blocks."""
         node = self._producers.get(self.root(v))
-        if node is None or canonical(v.shape) is None or v.dtype == INT64:
+        if node is None or canonical(v.shape) is None or v.dtype != FLOAT32:
             return False
         if node.op in BLOCKED_OPS:
             return (node.op != "linear" or len(v.shape) == 2) and not node.attrs.get("return_indices")
         if node.op == "cat":
             return self._cat_is_blocked(node)
-        return node.op not in MOVEMENT_OPS and any(self.will_be_blocked(x) for x in node.inputs)
+        return node.op not in DENSE_OPS and any(self.will_be_blocked(x) for x in node.inputs)
 
     def _cat_is_blocked(self, node: Node) -> bool:
         """Along the channels, at block boundaries, and of values that are blocked anyhow."""
@@ -148,7 +181,7 @@ class Lowering:
     # Tensors of values
 
     def _floats(self, v: Value) -> int:
-        return numel(v.shape) * (2 if v.dtype == INT64 else 1)
+        return numel(v.shape) * words(v.dtype)
 
     def _dense_tensor(self, v: Value, buffer: Buffer) -> Tensor:
         dims = canonical(v.shape)
@@ -174,7 +207,9 @@ class Lowering:
             if r in self.graph.constants:
                 found = self._dense_tensor(v, Buffer("constant", self._floats(v), name=v.name))
                 raw = self.raw(v, 0)
-                self.copy(flat(raw, self._floats(v)), flat(found, self._floats(v)), v.name, [self.constant_array(v)])
+                array = self.constant_array(v)
+                stored = array.astype(np.int32) if v.dtype == BOOL else array
+                self.copy(flat(raw, self._floats(v)), flat(found, self._floats(v)), v.name, [stored])
             else:
                 found = self.new_dense(v)
                 self.relayout(self._blocked[r], found, v)
@@ -197,7 +232,7 @@ class Lowering:
     def new_dense(self, v: Value) -> Tensor:
         """Room for ``v`` in C order: in the caller's array when it is an output."""
         r = self.root(v)
-        if r in self._outputs:
+        if r in self._outputs and v.dtype != BOOL:
             place = len(self.graph.inputs) + self._outputs[r]
             buffer = Buffer("array", self._floats(v), place, name=v.name)
         else:
@@ -264,7 +299,9 @@ class Lowering:
 
     def strided_copy(self, x, y, dims, x_strides, y_strides, name: str, arrays=None) -> None:
         """y = x over ``dims``, with strides in floats for each side."""
+        shape = tuple(dims)
+        dims, x_strides, y_strides = joined(shape, tuple(x_strides), tuple(y_strides))
         make = lambda: StridedCopy(x.operand(), y.operand(), dims, x_strides, y_strides)  # noqa: E731
         task = Task("copy", name, make, [x.buffer], [y.buffer])
-        task.shape, task.layout, task.algorithm, task.out_bytes = tuple(dims), "nchw", "copy", 4 * numel(dims)
+        task.shape, task.layout, task.algorithm, task.out_bytes = shape, "nchw", "copy", 4 * numel(shape)
         self.emit(task, arrays)

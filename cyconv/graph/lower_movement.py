@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from math import prod
 
+import numpy as np
+
 from cyconv._kernels.movement import Take
-from cyconv.graph.ir import FLOAT32, INT64, Node, Value
+from cyconv.graph.ir import BOOL, Node, Value
 from cyconv.graph.layout import Tensor, numel
 from cyconv.graph.lower import Lowering, lowers
-
-# Floats that an element takes.
-WORDS = {FLOAT32: 1, INT64: 2}
+from cyconv.ops.dtypes import words
 
 
 @lowers("reshape")
@@ -35,7 +35,7 @@ def lower_cat(low: Lowering, node: Node) -> None:
             first += v.shape[1]
         return
     y = low.new_dense(out)
-    inner = numel(out.shape[dim + 1 :])
+    inner = numel(out.shape[dim + 1 :]) * words(out.dtype)  # in floats
     for v in node.inputs:
         x = low.dense(v)
         dims = (numel(v.shape[:dim]), v.shape[dim] * inner)
@@ -51,27 +51,12 @@ def dense_strides(shape: tuple[int, ...]) -> tuple[int, ...]:
 
 def gather_strided(low: Lowering, node: Node, begin: int, strides: tuple[int, ...]) -> None:
     """y in C order, whose neighbours along axis i lie ``strides[i]`` elements apart in the dense x, the first at ``begin``."""
-    out, words = node.outputs[0], WORDS[node.outputs[0].dtype]
+    out = node.outputs[0]
+    size = words(out.dtype)  # the floats of an element are the last axis
     x, y = low.dense(node.inputs[0]), low.new_dense(out)
-    source = Tensor(x.buffer, 1, (1, 1, 1, 1), 0, 0, 0, x.offset + begin * words)
-    dims, x_strides, y_strides = joined_axes(out.shape, strides)
-    if words > 1:
-        dims, x_strides, y_strides = (*dims, words), (*(s * words for s in x_strides), 1), (*(s * words for s in y_strides), 1)
-    low.strided_copy(source, y, dims, x_strides, y_strides, node.name)
-
-
-def joined_axes(shape: tuple[int, ...], strides: tuple[int, ...]) -> tuple[tuple[int, ...], tuple[int, ...], tuple[int, ...]]:
-    """Axes of a copy into C order: sizes, strides in the source and in the result, with axes that run on in both joined into one."""
-    axes: list[tuple[int, int]] = []
-    for size, stride in zip(shape, strides, strict=True):
-        if size == 1:
-            continue
-        if axes and axes[-1][1] == size * stride:
-            axes[-1] = (axes[-1][0] * size, stride)
-        else:
-            axes.append((size, stride))
-    dims = tuple(size for size, _ in axes)
-    return dims, tuple(stride for _, stride in axes), dense_strides(dims)
+    source = Tensor(x.buffer, 1, (1, 1, 1, 1), 0, 0, 0, x.offset + begin * size)
+    x_strides, y_strides = (*(s * size for s in strides), 1), (*(s * size for s in dense_strides(out.shape)), 1)
+    low.strided_copy(source, y, (*out.shape, size), x_strides, y_strides, node.name)
 
 
 @lowers("slice")
@@ -111,7 +96,7 @@ def lower_pad(low: Lowering, node: Node) -> None:
         before, after = a["pad"][axis]
         index = pad_index(shape[axis], before, after, a["mode"])
         shape[axis] = len(index)
-        out = node.outputs[0] if axis == axes[-1] else Value(tuple(shape), name=node.outputs[0].name)
+        out = node.outputs[0] if axis == axes[-1] else Value(tuple(shape), value.dtype, node.outputs[0].name)
         emit_take(low, Node("pad", [value], [out], a, node.name), axis, index)
         value = out
 
@@ -120,6 +105,7 @@ def emit_take(low: Lowering, node: Node, axis: int, index: list[int]) -> None:
     """Append a step that pads one axis."""
     shape = node.inputs[0].shape
     x, y = low.dense(node.inputs[0]), low.new_dense(node.outputs[0])
-    outer, n_in, inner = prod(shape[:axis]), shape[axis], prod(shape[axis + 1 :])
-    value = float(node.attrs.get("value") or 0.0)
-    low.emit_node(node, lambda: Take(x.operand(), y.operand(), outer, n_in, inner, index, value), [x], [y], node.attrs["mode"])
+    dtype = node.outputs[0].dtype
+    outer, n_in, inner = prod(shape[:axis]), shape[axis], prod(shape[axis + 1 :]) * words(dtype)
+    fill = np.array([node.attrs.get("value") or 0]).astype(np.int32 if dtype == BOOL else dtype).view(np.int32).tolist()
+    low.emit_node(node, lambda: Take(x.operand(), y.operand(), outer, n_in, inner, index, fill), [x], [y], node.attrs["mode"])

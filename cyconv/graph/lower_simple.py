@@ -1,99 +1,13 @@
-"""Lowering of element-wise ops, normalisation and softmax."""
+"""Lowering of normalisation and softmax."""
 
 from __future__ import annotations
 
-from math import prod
-from typing import Literal
-
-from cyconv._kernels.elementwise import Binary, Prelu, ScaleShift, Unary
+from cyconv._kernels.elementwise import Prelu, ScaleShift
 from cyconv._kernels.fold import FoldNorm
 from cyconv._kernels.normalize import Lrn, Softmax, lrn_scratch_floats
 from cyconv.graph.ir import Node, Value
 from cyconv.graph.layout import Buffer, Task, Tensor, canonical, flat, numel, round_up, tensor
 from cyconv.graph.lower import Lowering, lowers
-
-# The functions of microkernels.h, in its order, with the attributes that become p0.
-UNARY = {"relu": (0, None), "relu6": (1, None), "leaky_relu": (2, "negative_slope"), "sigmoid": (3, None), "tanh": (4, None)}
-UNARY |= {"hardswish": (5, None), "hardsigmoid": (6, None), "silu": (7, None), "gelu": (8, None), "elu": (10, "alpha")}
-GELU_TANH = 9
-BINARY = {"add": 0, "mul": 1}
-Mode = Literal["each", "channel", "one"]
-
-
-def both(low: Lowering, node: Node) -> tuple[Tensor, Tensor]:
-    """The first input and room for the output, in the layout that the input has."""
-    x, out = node.inputs[0], node.outputs[0]
-    if low.has_blocked(x):
-        return low.blocked(x), low.new_blocked(out)
-    floats = numel(x.shape)
-    return flat(low.dense(x), floats), flat(low.new_dense(out), floats)
-
-
-@lowers(*UNARY)
-def lower_unary(low: Lowering, node: Node) -> None:
-    """One pass over the floats, in the layout that they have."""
-    function, parameter = UNARY[node.op]
-    if node.attrs.get("approximate") == "tanh":
-        function = GELU_TANH
-    p0 = float(node.attrs[parameter]) if parameter else 0.0
-    x, y = both(low, node)
-    low.emit_node(node, lambda: Unary(x.operand(), y.operand(), function, p0), [x], [y])
-
-
-@lowers("add", "mul")
-def lower_binary(low: Lowering, node: Node) -> None:
-    """Same shapes; or one side constant over pixels; anything else is first spread to the output's shape."""
-    a, b = node.inputs
-    out = node.outputs[0]
-    if a.shape != out.shape and b.shape == out.shape:
-        a, b = b, a  # both functions commute, bit for bit
-    if a.shape != out.shape:
-        a = spread(low, a, out.shape)
-    if b.shape != out.shape and not per_channel(b.shape, out.shape) and numel(b.shape) != 1:
-        b = spread(low, b, out.shape)
-    blocked = low.has_blocked(a) or (b.shape == a.shape and low.has_blocked(b))
-    mode: Mode
-    if numel(b.shape) == 1 and b.shape != out.shape:
-        one = low.dense(b)
-        x, y = both(low, Node(node.op, [a], [out], {}))
-        z, mode = flat(one, 1), "one"
-    elif b.shape == a.shape:
-        x, y = both(low, Node(node.op, [a], [out], {})) if not blocked else (low.blocked(a), low.new_blocked(out))
-        z, mode = low.blocked(b) if blocked else flat(low.dense(b), numel(b.shape)), "each"
-    else:
-        x, y = (low.blocked(a), low.new_blocked(out)) if blocked else (low.dense(a), low.new_dense(out))
-        z, mode = channel_operand(low, b, blocked, out.shape), "channel"
-    function = BINARY[node.op]
-    low.emit_node(node, lambda: Binary(x.operand(), z.operand(), y.operand(), function, mode), [x, z], [y])
-
-
-def per_channel(shape: tuple[int, ...], out: tuple[int, ...]) -> bool:
-    """Whether ``shape`` is (N or 1, C, 1, 1) against a 4-D output with C channels; a missing batch axis counts as 1."""
-    if len(out) != 4 or len(shape) not in (3, 4):
-        return False
-    n, c, h, w = (1, *shape) if len(shape) == 3 else shape
-    return (c, h, w) == (out[1], 1, 1) and n in (1, out[0])
-
-
-def channel_operand(low: Lowering, b: Value, blocked: bool, out: tuple[int, ...]) -> Tensor:
-    """``b`` with one pixel a channel; the same for all images when it has only one."""
-    if len(b.shape) == 3:
-        b4 = Value((1, *b.shape), name=b.name)
-        low.alias_dense(b4, low.dense(b))
-        b = b4
-    t = low.blocked(b) if blocked else low.dense(b)
-    n_stride = 0 if b.shape[0] == 1 else t.n_stride
-    return Tensor(t.buffer, t.lanes, (out[0], *t.dims[1:]), n_stride, t.c_stride, t.h_stride, t.offset, t.border)
-
-
-def spread(low: Lowering, v: Value, shape: tuple[int, ...]) -> Value:
-    """``v`` broadcast to ``shape``, as NumPy does."""
-    source, wide = low.dense(v), Value(shape, name=v.name)
-    padded = (1,) * (len(shape) - len(v.shape)) + v.shape
-    strides = tuple(0 if size == 1 else prod(padded[i + 1 :]) for i, size in enumerate(padded))
-    target = low.new_dense(wide)
-    low.strided_copy(source, target, shape, strides, tuple(prod(shape[i + 1 :]) for i in range(len(shape))), v.name)
-    return wide
 
 
 @lowers("prelu")

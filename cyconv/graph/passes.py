@@ -64,6 +64,8 @@ def is_identity(node: Node) -> bool:
         return list(node.attrs["dims"]) == sorted(node.attrs["dims"])
     if node.op == "slice" and min(node.attrs["steps"], default=1) < 0:
         return False
+    if node.op == "cast":
+        return node.inputs[0].dtype == node.outputs[0].dtype
     return node.op in ("reshape", "slice") and node.inputs[0].shape == node.outputs[0].shape
 
 

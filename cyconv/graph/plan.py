@@ -9,7 +9,7 @@ import numpy as np
 
 from cyconv._kernels.cpu import isa, measure_peak
 from cyconv._kernels.program import Program
-from cyconv.graph.arrays import as_float32, check_out
+from cyconv.graph.arrays import as_array, check_out
 from cyconv.graph.ir import FLOAT32, Graph, Value
 from cyconv.graph.layout import Task
 
@@ -32,7 +32,8 @@ class Plan:
         self.output_shapes = [v.shape for v in traced.outputs]
         self._traced = traced
         self._names = [v.name for v in traced.inputs]
-        self._dtypes = [np.dtype(v.dtype) for v in traced.outputs]
+        self.input_dtypes = [v.dtype for v in traced.inputs]
+        self.output_dtypes = [v.dtype for v in traced.outputs]
         self._program = program
         self._steps = [{key: getattr(task, key) for key in STEP_KEYS} for task in tasks]
         self._single = single
@@ -54,11 +55,11 @@ class Plan:
 
         Parameters
         ----------
-        *inputs : array of float32
-            One array of each of ``input_shapes``: NumPy's, or what has ``__dlpack__`` or ``__array__``, such as a CPU tensor of
-            PyTorch, which is read where it lies.
-        out : ndarray of float32, optional
-            Where the result is written, C-contiguous and of the output's shape; only for a network with one output.
+        *inputs : array
+            One of each of ``input_shapes`` and ``input_dtypes`` (float32 in most networks): NumPy's, or what has ``__dlpack__`` or
+            ``__array__``, such as a CPU tensor of PyTorch, which is read where it lies.
+        out : ndarray, optional
+            Where the result is written, C-contiguous and of the output's shape and dtype; only for a network with one output.
         capture : list of str, optional
             Patterns (as in a shell) of the layers whose outputs are wanted too, such as ``["inception3a", "*.relu"]``. A layer is
             named by its path; an op that a layer calls as a function by ``path.op``. Compiles a second plan at the first use.
@@ -83,14 +84,14 @@ class Plan:
         if out is not None:
             results = [self._check_out(out, arrays)]
         else:
-            results = [np.empty(shape, dtype) for shape, dtype in zip(self.output_shapes, self._dtypes, strict=True)]
+            results = [np.empty(shape, dtype) for shape, dtype in zip(self.output_shapes, self.output_dtypes, strict=True)]
         self._program.run(arrays + results, len(results), self.num_threads, times)
         return results
 
     def _check_inputs(self, inputs) -> list[np.ndarray]:
         if len(inputs) != len(self.input_shapes):
             raise TypeError(f"the plan takes {len(self.input_shapes)} arrays ({', '.join(self._names)}), got {len(inputs)}")
-        arrays = [as_float32(x, name) for x, name in zip(inputs, self._names, strict=True)]
+        arrays = [as_array(x, name, (dtype,)) for x, name, dtype in zip(inputs, self._names, self.input_dtypes, strict=True)]
         for x, shape, name in zip(arrays, self.input_shapes, self._names, strict=True):
             if x.shape != shape:
                 raise ValueError(f"{name} must have shape {shape}, for which the plan was compiled, got {x.shape}")
@@ -99,7 +100,7 @@ class Plan:
     def _check_out(self, out, inputs: list[np.ndarray]) -> np.ndarray:
         if len(self.output_shapes) != 1:
             raise ValueError(f"out needs a network with one output, this one has {len(self.output_shapes)}")
-        return check_out(out, self.output_shapes[0], inputs)
+        return check_out(out, self.output_shapes[0], inputs, self.output_dtypes[0])
 
     # Copies and pickles
 
@@ -177,7 +178,7 @@ class Plan:
 
         Parameters
         ----------
-        *inputs : ndarray of float32
+        *inputs : ndarray
             As for a call.
         repeats : int
             Runs after one warm-up; medians are reported.

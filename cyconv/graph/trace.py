@@ -15,12 +15,11 @@ import numpy as np
 from cyconv.graph.indexing import index_parts
 from cyconv.graph.ir import FLOAT32, Graph, Node, Value
 from cyconv.ops import OPS
-
-MOVES_ANY_DTYPE = {"reshape", "slice", "permute"}
+from cyconv.ops.dtypes import ANY, INTEGERS, in_words
 
 
 class Tracer:
-    """Stands for an array inside a trace: it has ``shape``, ``ndim`` and ``dtype``, and arithmetic and ``[]`` record ops."""
+    """Stands for an array in a trace: it has ``shape``, ``ndim`` and ``dtype``; arithmetic, comparisons and ``[]`` record ops."""
 
     __slots__ = ("trace", "value")
     __array_ufunc__ = None  # so that ndarray + Tracer comes to Tracer.__radd__
@@ -41,11 +40,19 @@ class Tracer:
     def dtype(self) -> np.dtype:
         return np.dtype(self.value.dtype)
 
+    __hash__ = object.__hash__  # as == gives a traced value
+
     def __add__(self, other):
         return apply("add", [self, other], {})[0]
 
     def __radd__(self, other):
         return apply("add", [other, self], {})[0]
+
+    def __sub__(self, other):
+        return apply("sub", [self, other], {})[0]
+
+    def __rsub__(self, other):
+        return apply("sub", [other, self], {})[0]
 
     def __mul__(self, other):
         return apply("mul", [self, other], {})[0]
@@ -66,6 +73,39 @@ class Tracer:
     def __iter__(self):
         return (self[i] for i in range(len(self)))
 
+    def __truediv__(self, other):
+        return apply("div", [as_float(self), as_float(other)], {})[0]
+
+    def __rtruediv__(self, other):
+        return apply("div", [as_float(other), as_float(self)], {})[0]
+
+    def __pow__(self, other):
+        return apply("pow", [self, other], {})[0]
+
+    def __rpow__(self, other):
+        return apply("pow", [other, self], {})[0]
+
+    def __neg__(self):
+        return apply("neg", [self], {})[0]
+
+    def __eq__(self, other):
+        return apply("equal", [self, other], {})[0]
+
+    def __ne__(self, other):
+        return apply("not_equal", [self, other], {})[0]
+
+    def __lt__(self, other):
+        return apply("less", [self, other], {})[0]
+
+    def __le__(self, other):
+        return apply("less_equal", [self, other], {})[0]
+
+    def __gt__(self, other):
+        return apply("greater", [self, other], {})[0]
+
+    def __ge__(self, other):
+        return apply("greater_equal", [self, other], {})[0]
+
     def __array__(self, dtype=None, copy=None):
         raise TypeError("a value inside a trace has no numbers yet; use the functions of cyconv.functional on it")
 
@@ -76,13 +116,18 @@ class Tracer:
         return f"Tracer({self.value!r})"
 
 
+def as_float(x):
+    """A traced value in float32, as true division takes it; anything else as it is."""
+    return apply("cast", [x], {"dtype": FLOAT32})[0] if isinstance(x, Tracer) and x.value.dtype != FLOAT32 else x
+
+
 class Trace:
     """A graph being written, and the path of the layer that is being traced."""
 
     def __init__(self) -> None:
         self.graph = Graph()
         self.scopes: list[str] = []
-        self._constants: dict[int, Value] = {}
+        self._constants: dict[tuple[int, str], Value] = {}
         self._kept: list[np.ndarray] = []  # so that the ids in _constants stay taken
 
     def add_input(self, shape: tuple[int, ...], name: str, dtype: str = FLOAT32) -> Tracer:
@@ -90,18 +135,22 @@ class Trace:
         self.graph.inputs.append(value)
         return Tracer(self, value)
 
-    def constant(self, array) -> Value:
-        """The value of an array met while tracing; the same array object gives the same value."""
-        found = self._constants.get(id(array))
+    def constant(self, array, number_dtype: str = FLOAT32) -> Value:
+        """The value of an array met while tracing; the same array object gives the same value. A number becomes ``number_dtype``."""
+        key = (id(array), number_dtype)
+        found = self._constants.get(key)
         if found is None:
             kept = np.asarray(array)
-            if kept.dtype.kind in "fiu" and kept.ndim == 0:
-                kept = kept.astype(np.float32)
-            if kept.dtype != np.float32:
-                raise TypeError(f"a constant met while tracing must be float32, got {kept.dtype}; convert it with .astype(np.float32)")
+            if kept.ndim == 0 and kept.dtype.kind in "fiu" and (not isinstance(array, np.ndarray) or kept.dtype.kind == "f"):
+                if kept.dtype.kind == "f" and number_dtype in INTEGERS:
+                    raise TypeError(f"{array!r} is no integer, but stands beside an array of {number_dtype}; convert that to float32")
+                kept = kept.astype(number_dtype)
+            if str(kept.dtype) not in ANY:
+                advice = "convert it with .astype(np.float32)"
+                raise TypeError(f"a constant met while tracing must be {in_words(ANY)}, got {kept.dtype}; {advice}")
             kept = np.require(kept, requirements=("C", "A"))
             found = self.graph.add_constant(kept, f"constant{len(self.graph.constants)}")
-            self._constants[id(array)] = found
+            self._constants[key] = found
             self._kept.append(array)
         return found
 
@@ -119,14 +168,12 @@ class Trace:
         self.graph.names[".".join([*(s for s in self.scopes if s), name])] = tracer.value
 
     def record(self, op: str, inputs: list, attrs: dict) -> list[Tracer]:
-        values = [x.value if isinstance(x, Tracer) else self.constant(x) for x in inputs]
-        for v in values:
-            if v.dtype != FLOAT32 and op not in MOVES_ANY_DTYPE:
-                raise TypeError(f"{op} takes float32, got {v.dtype}; the indices of a max pool can be returned or moved, nothing else")
+        traced = [x.value.dtype for x in inputs if isinstance(x, Tracer)]
+        values = [x.value if isinstance(x, Tracer) else self.constant(x, traced[0] if traced else FLOAT32) for x in inputs]
         shapes = OPS[op].infer([v.shape for v in values], attrs)
+        dtypes = OPS[op].output_dtypes([v.dtype for v in values], attrs, len(shapes))
         path = ".".join(s for s in self.scopes if s)
-        dtypes = OPS[op].output_dtypes
-        outputs = [Value(s, dtypes[i] if i < len(dtypes) else values[0].dtype, path or op) for i, s in enumerate(shapes)]
+        outputs = [Value(shape, dtype, path or op) for shape, dtype in zip(shapes, dtypes, strict=True)]
         self.graph.nodes.append(Node(op, values, outputs, dict(attrs), path))
         return [Tracer(self, v) for v in outputs]
 

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from cyconv.graph.arrays import as_float32
+from cyconv.graph.arrays import as_array
 from cyconv.graph.ir import FLOAT32
 from cyconv.graph.plan import Plan
 from cyconv.graph.trace import current_trace
@@ -69,7 +69,7 @@ class Module:
                 return self.forward(*inputs, **options)
         if options or not inputs:
             raise TypeError(f"{type(self).__name__} runs on one or more arrays, given by position; got {len(inputs)} and {sorted(options)}")
-        arrays = [as_float32(x, name) for x, name in zip(inputs, input_names(len(inputs)), strict=True)]
+        arrays = [as_array(x, name) for x, name in zip(inputs, input_names(len(inputs)), strict=True)]
         shapes = tuple(x.shape for x in arrays)
         return self._plans.plan(self, shapes, lambda: compile_module(self, shapes))(*arrays)
 

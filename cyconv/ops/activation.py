@@ -13,6 +13,7 @@ import numpy as np
 
 from cyconv.ops.base import Op, Shape, register
 from cyconv.ops.common import expect_inputs, infer_same, over_channels, real
+from cyconv.ops.dtypes import FLOATS, DtypeRule
 from cyconv.shapes import check_shape
 
 _erfc = np.vectorize(math.erfc, otypes=[np.float64])
@@ -46,7 +47,23 @@ def _check_dropout(attrs: dict) -> None:
         raise ValueError("dropout with training=True: plans are for inference; call eval() first")
 
 
-def _register(name: str, function: Callable[..., np.ndarray], *attributes: str, check: Callable[[dict], object] | None = None) -> None:
+def _softplus(x: np.ndarray, beta: float, threshold: float) -> np.ndarray:
+    """ln(1 + e^(beta·x)) / beta, or x itself where beta·x is above the threshold."""
+    return np.where(x * beta > threshold, x, np.logaddexp(0.0, x * beta) / beta)
+
+
+def _selu(x: np.ndarray) -> np.ndarray:
+    """The constants make mean 0 and variance 1 a fixed point (Klambauer et al., 2017)."""
+    return 1.0507009873554805 * np.where(x > 0, x, 1.6732632423543772 * np.expm1(x))
+
+
+def register_unary(
+    name: str,
+    function: Callable[..., np.ndarray],
+    *attributes: str,
+    check: Callable[[dict], object] | None = None,
+    dtypes: DtypeRule = FLOATS,
+) -> None:
     """Register ``y = function(x, *attributes)``; without a ``check`` the attributes must be numbers."""
 
     def check_numbers(attrs: dict) -> None:
@@ -57,7 +74,7 @@ def _register(name: str, function: Callable[..., np.ndarray], *attributes: str, 
     def reference(inputs: list[np.ndarray], attrs: dict) -> list[np.ndarray]:
         return [np.asarray(function(inputs[0], *(attrs[a] for a in attributes)))]
 
-    register(Op(name, infer_same(name, check or check_numbers), reference))
+    register(Op(name, infer_same(name, check or check_numbers), reference, dtypes=dtypes))
 
 
 def infer_prelu(shapes: list[Shape], attrs: dict) -> list[Shape]:
@@ -81,15 +98,18 @@ def prelu(inputs: list[np.ndarray], attrs: dict) -> list[np.ndarray]:
     return [np.where(x > 0, x, slope * x)]
 
 
-_register("relu", lambda x: np.maximum(x, 0.0))
-_register("relu6", _relu6)
-_register("leaky_relu", lambda x, slope: np.where(x > 0, x, slope * x), "negative_slope")
-_register("sigmoid", _sigmoid)
-_register("tanh", np.tanh)
-_register("hardswish", lambda x: x * _relu6(x + 3.0) / 6.0)
-_register("hardsigmoid", lambda x: _relu6(x + 3.0) / 6.0)
-_register("silu", lambda x: x * _sigmoid(x))
-_register("gelu", _gelu, "approximate", check=_check_gelu)
-_register("elu", lambda x, alpha: np.where(x > 0, x, alpha * np.expm1(x)), "alpha")
-_register("dropout", lambda x: x.copy(), check=_check_dropout)
+register_unary("relu", lambda x: np.maximum(x, 0.0))
+register_unary("relu6", _relu6)
+register_unary("leaky_relu", lambda x, slope: np.where(x > 0, x, slope * x), "negative_slope")
+register_unary("sigmoid", _sigmoid)
+register_unary("tanh", np.tanh)
+register_unary("hardswish", lambda x: x * _relu6(x + 3.0) / 6.0)
+register_unary("hardsigmoid", lambda x: _relu6(x + 3.0) / 6.0)
+register_unary("silu", lambda x: x * _sigmoid(x))
+register_unary("gelu", _gelu, "approximate", check=_check_gelu)
+register_unary("elu", lambda x, alpha: np.where(x > 0, x, alpha * np.expm1(x)), "alpha")
+register_unary("selu", _selu)
+register_unary("softplus", _softplus, "beta", "threshold")
+register_unary("mish", lambda x: x * np.tanh(np.logaddexp(0.0, x)))
+register_unary("dropout", lambda x: x.copy(), check=_check_dropout)
 register(Op("prelu", infer_prelu, prelu))

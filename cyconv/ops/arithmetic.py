@@ -1,4 +1,4 @@
-"""Arithmetic of two arrays: linear (a matrix product) and the element-wise add and mul with broadcasting.
+"""Arithmetic of two arrays: linear (a matrix product) and the element-wise add, sub, mul, div, pow, minimum and maximum with broadcasting.
 
 An op family: :mod:`cyconv.functional` records it; a pass fuses residual additions into the convolution before them.
 """
@@ -11,6 +11,7 @@ import numpy as np
 
 from cyconv.ops.base import Op, Shape, register
 from cyconv.ops.common import count, expect_inputs
+from cyconv.ops.dtypes import NUMBERS_ALIKE, DtypeRule
 from cyconv.shapes import check_shape
 
 
@@ -58,7 +59,23 @@ def broadcast_shape(op: str, a: Shape, b: Shape) -> Shape:
     return check_shape([q if p == 1 else p for p, q in zip(long_a, long_b, strict=True)], f"{op}: output")
 
 
-def _register_broadcasting(name: str, function: Callable[[np.ndarray, np.ndarray], np.ndarray]) -> None:
+def div(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """a / b; of integers the part before the point, and 0 for a divisor of 0."""
+    if a.dtype.kind == "f":
+        return a / b
+    quotient = np.floor_divide(a, b)
+    return np.where(b == 0, 0, quotient + ((quotient * b != a) & ((a < 0) != (b < 0)))).astype(a.dtype)
+
+
+def power(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """a^b; of integers with a negative exponent what is left of the fraction: 1, -1 or 0."""
+    if a.dtype.kind == "f":
+        return np.power(a, b)
+    whole = np.power(a, np.maximum(b, 0))
+    return np.where(b >= 0, whole, np.where(a == 1, 1, np.where(a == -1, 1 - 2 * (b % 2), 0))).astype(a.dtype)
+
+
+def register_broadcasting(name: str, function: Callable[[np.ndarray, np.ndarray], np.ndarray], dtypes: DtypeRule = NUMBERS_ALIKE) -> None:
     """Register ``y = function(a, b)`` with NumPy broadcasting."""
 
     def infer(shapes: list[Shape], attrs: dict) -> list[Shape]:
@@ -69,9 +86,14 @@ def _register_broadcasting(name: str, function: Callable[[np.ndarray, np.ndarray
     def reference(inputs: list[np.ndarray], attrs: dict) -> list[np.ndarray]:
         return [np.asarray(function(*inputs))]
 
-    register(Op(name, infer, reference))
+    register(Op(name, infer, reference, dtypes=dtypes))
 
 
 register(Op("linear", infer_linear, linear, macs_linear))
-_register_broadcasting("add", np.add)
-_register_broadcasting("mul", np.multiply)
+register_broadcasting("add", np.add)
+register_broadcasting("sub", np.subtract)
+register_broadcasting("mul", np.multiply)
+register_broadcasting("div", div)
+register_broadcasting("pow", power)
+register_broadcasting("minimum", np.minimum)
+register_broadcasting("maximum", np.maximum)

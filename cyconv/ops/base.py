@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cyconv.ops.dtypes import FLOATS, DtypeRule
+
 Shape = tuple[int, ...]
 
 
@@ -20,16 +22,21 @@ class Op:
     """One op of the graph.
 
     ``infer(input_shapes, attrs)`` gives the output shapes, or raises ValueError naming the argument, what was
-    expected and what came. ``reference(inputs, attrs)`` computes float64 outputs from float64 inputs and is the
-    definition that kernels are tested against. ``macs(input_shapes, output_shapes, attrs)`` counts multiply-adds.
-    ``output_dtypes`` holds the dtypes of outputs that are not all float32.
+    expected and what came. ``reference(inputs, attrs)`` is the definition that kernels are tested against; what is float32 in a
+    plan it takes and gives as float64, integers and bools as they are. ``macs(input_shapes, output_shapes, attrs)`` counts
+    multiply-adds. ``dtypes`` is a rule of :mod:`cyconv.ops.dtypes`.
     """
 
     name: str
     infer: Callable[[list[Shape], dict], list[Shape]]
     reference: Callable[[list[np.ndarray], dict], list[np.ndarray]]
     macs: Callable[[list[Shape], list[Shape], dict], int] = no_macs
-    output_dtypes: tuple[str, ...] = ()
+    dtypes: DtypeRule = FLOATS
+
+    def output_dtypes(self, dtypes: list[str], attrs: dict, count: int) -> list[str]:
+        """The dtypes of ``count`` outputs, or TypeError when the op does not take these inputs."""
+        found = self.dtypes(self.name, dtypes, attrs)
+        return [*found, *[found[-1]] * count][:count]
 
 
 OPS: dict[str, Op] = {}

@@ -11,6 +11,7 @@ import numpy as np
 
 from cyconv.ops.base import Op, Shape, register
 from cyconv.ops.common import count, expect_inputs, real
+from cyconv.ops.dtypes import ALIKE
 from cyconv.shapes import check_shape, integer
 
 # PyTorch's names of the modes that copy a border from the input, and NumPy's.
@@ -147,8 +148,8 @@ def permute(inputs: list[np.ndarray], attrs: dict) -> list[np.ndarray]:
     return [np.array(inputs[0].transpose(attrs["dims"]), order="C")]
 
 
-register(Op("pad", infer_pad, pad))
-register(Op("reshape", infer_reshape, reshape))
-register(Op("cat", infer_cat, cat))
-register(Op("slice", infer_slice, slice_))
-register(Op("permute", infer_permute, permute))
+register(Op("pad", infer_pad, pad, dtypes=ALIKE))
+register(Op("reshape", infer_reshape, reshape, dtypes=ALIKE))
+register(Op("cat", infer_cat, cat, dtypes=ALIKE))
+register(Op("slice", infer_slice, slice_, dtypes=ALIKE))
+register(Op("permute", infer_permute, permute, dtypes=ALIKE))

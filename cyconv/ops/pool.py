@@ -12,6 +12,7 @@ import numpy as np
 
 from cyconv.ops.base import Op, Shape, register
 from cyconv.ops.common import expect_images, expect_inputs, four_sides, pad_for_taps, taps
+from cyconv.ops.dtypes import FLOAT32, INT64, floats_to
 from cyconv.shapes import adaptive_windows, check_pool_padding, check_shape, effective_kernel, integer, pair, pool_output_size
 
 INDEX_BYTES = 8
@@ -151,7 +152,7 @@ def adaptive_max_pool2d(inputs: list[np.ndarray], attrs: dict) -> list[np.ndarra
     return [y, index] if attrs["return_indices"] else [y]
 
 
-register(Op("max_pool2d", infer_max_pool2d, max_pool2d, output_dtypes=("float32", "int64")))
+register(Op("max_pool2d", infer_max_pool2d, max_pool2d, dtypes=floats_to(FLOAT32, INT64)))
 register(Op("avg_pool2d", infer_avg_pool2d, avg_pool2d))
 register(Op("adaptive_avg_pool2d", infer_adaptive_avg_pool2d, adaptive_avg_pool2d))
-register(Op("adaptive_max_pool2d", infer_adaptive_max_pool2d, adaptive_max_pool2d, output_dtypes=("float32", "int64")))
+register(Op("adaptive_max_pool2d", infer_adaptive_max_pool2d, adaptive_max_pool2d, dtypes=floats_to(FLOAT32, INT64)))

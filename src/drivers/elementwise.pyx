@@ -1,4 +1,4 @@
-"""Element-wise steps: functions of one tensor, sums and products of two, and a scale and shift or slope per channel.
+"""Element-wise steps of float32 tensors: functions of one, functions of two, and a scale and shift or slope per channel.
 
 Layer: drivers; made by graph/compile. All steps of this file walk over rows in the same way: (image, plane, row), a plane being a
 channel block or, in a planar tensor, a channel. Axes that lie without a gap in all operands are joined, so that a dense array is
@@ -21,13 +21,13 @@ cdef struct rows_params:
     row_fn row               # computes n floats of a row
     int function
     int b_runs               # CY_EACH: b runs along with x; else it is constant over the pixels of a plane, as c is
-    float p0
+    float p0, p1
     ptrdiff_t images, planes, rows, floats    # floats of one row
     ptrdiff_t band_rows, bands, chunks, n_items
 
 
 cdef void unary_row(const rows_params *p, const float *x, const float *b, const float *c, float *y, ptrdiff_t n) noexcept nogil:
-    kernels.unary(p.function, x, y, n, p.p0)
+    kernels.unary(p.function, x, y, n, p.p0, p.p1)
 
 
 cdef void binary_row(const rows_params *p, const float *x, const float *b, const float *c, float *y, ptrdiff_t n) noexcept nogil:
@@ -135,19 +135,19 @@ cdef class RowStep(Step):
 
 
 cdef class Unary(RowStep):
-    """y = f(x); function is an index of the list in microkernels.h, p0 its parameter."""
+    """y = f(x); function is an index of the list in microkernels.h, p0 and p1 are its parameters."""
 
-    def __cinit__(self, x, y, int function, float p0=0.0):
+    def __cinit__(self, x, y, int function, float p0=0.0, float p1=0.0):
         cdef rows_params *p = self.begin(x, y, unary_row)
         if not 0 <= function < CY_UNARY_COUNT:
             raise ValueError(f"function must be one of 0 to {CY_UNARY_COUNT - 1}, got {function}")
-        p.function, p.p0 = function, p0
+        p.function, p.p0, p.p1 = function, p0, p1
         walk(p, False)
 
 
 cdef class Binary(RowStep):
-    """y = a + b (function 0) or a·b (1). mode: "each" when b has a number for each of a's, "channel" when it is constant over the
-    pixels of a channel, "one" when it is one number. b may have one image for all, and when planar one channel or row for all."""
+    """y = f(a, b); function is an index of the list in microkernels.h. mode: "each" when b has a number for each of a's, "channel" when it
+    is constant over the pixels of a channel, "one" when it is one number. b may have one image for all, and when planar one channel or row for all."""
 
     def __cinit__(self, a, b, y, int function, str mode):
         cdef rows_params *p = self.begin(a, y, binary_row)

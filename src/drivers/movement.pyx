@@ -4,6 +4,7 @@ Layer: drivers. graph/compile makes these steps where two layouts meet, for conc
 to pack weights. Items are whole channel blocks, output blocks or rows of the destination; each writes only its own.
 """
 
+from libc.stdint cimport int32_t
 from libc.stdlib cimport free
 from libc.string cimport memcpy, memset
 
@@ -213,14 +214,15 @@ cdef class StridedCopy(Step):
             p.rows *= p.dims[axis]
 
 
-# Along one axis: y[o, j, i] = x[o, index[j], i], or `value` where index[j] is −1 (padding, cropping, reflection).
+# Along one axis: y[o, j, i] = x[o, index[j], i], or fill[i mod len(fill)] where index[j] is −1 (padding, cropping, reflection).
 
 cdef struct take_params:
     operand_t x              # IN   dense (outer, n_in, inner)
     operand_t y              # OUT  dense (outer, n_out, inner)
     ptrdiff_t outer, n_in, n_out, inner
     ptrdiff_t *index
-    float value
+    int32_t fill[2]          # the floats of one element, as they lie in memory
+    ptrdiff_t n_fill
 
 
 cdef void take_share(const void *params, const run_t *run) noexcept nogil:
@@ -239,13 +241,14 @@ cdef void take_share(const void *params, const run_t *run) noexcept nogil:
                 memcpy(y + j * p.inner, x + p.index[j] * p.inner, p.inner * sizeof(float))
             else:
                 for i in range(p.inner):
-                    y[j * p.inner + i] = p.value
+                    (<int32_t *> y)[j * p.inner + i] = p.fill[i % p.n_fill]
 
 
 cdef class Take(Step):
-    """y = x[:, index, :] with `value` where the index is −1; dense arrays (outer, n_in, inner) → (outer, len(index), inner)."""
+    """y = x[:, index, :] with elements of `fill` where the index is −1; dense arrays (outer, n_in, inner) → (outer, len(index), inner).
+    Sizes count floats, whatever they hold; fill is one element as one or two int32."""
 
-    def __cinit__(self, x, y, outer, n_in, inner, index, value=0.0):
+    def __cinit__(self, x, y, outer, n_in, inner, index, fill=(0,)):
         cdef take_params *p = <take_params *> allocate(1, sizeof(take_params))
         self.fn = take_share
         self.params = p
@@ -253,7 +256,10 @@ cdef class Take(Step):
             raise ValueError(f"index outside an axis of {n_in}")
         read_operand(&p.x, x)
         read_operand(&p.y, y)
-        p.outer, p.n_in, p.n_out, p.inner, p.value = outer, n_in, len(index), inner, value
+        p.outer, p.n_in, p.n_out, p.inner, p.n_fill = outer, n_in, len(index), inner, len(fill)
+        if not 1 <= p.n_fill <= 2 or p.inner % p.n_fill:
+            raise ValueError(f"a filling of {len(fill)} floats for rows of {inner}")
+        p.fill[0], p.fill[1] = fill[0], fill[p.n_fill - 1]
         p.index = copy_ints(index)
 
     def __dealloc__(self):

@@ -43,11 +43,11 @@ def lanewise_pixels(str isa):
     return table_of(isa).lanewise_pixels
 
 
-def unary(str isa, int function, const float[::1] x, float[::1] y, float p0=0.0, Py_ssize_t repeats=1):
+def unary(str isa, int function, const float[::1] x, float[::1] y, float p0=0.0, float p1=0.0, Py_ssize_t repeats=1):
     """y = f(x); as many elements as y has."""
     cdef const cy_kernels *t = table_of(isa)
     for _ in range(repeats):
-        t.unary(function, reading(x), writing(y), y.shape[0], p0)
+        t.unary(function, reading(x), writing(y), y.shape[0], p0, p1)
 
 
 def binary(str isa, int function, const float[::1] a, const float[::1] b, float[::1] y, int b_runs):

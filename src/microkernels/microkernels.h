@@ -99,7 +99,7 @@ typedef struct {
   ptrdiff_t run_first, run_end, run_stride;
 } cy_pool_args;
 
-/* Element-wise functions of one argument; the parameter p0 in brackets. */
+/* Element-wise functions of one argument; the parameters p0, p1 in brackets. */
 enum {
   CY_RELU,
   CY_RELU6,
@@ -112,10 +112,30 @@ enum {
   CY_GELU,
   CY_GELU_TANH,
   CY_ELU, /* [alpha] */
+  CY_SQRT,
+  CY_EXP,
+  CY_LOG,
+  CY_ABS,
+  CY_NEG,
+  CY_SOFTPLUS, /* [beta, threshold] */
+  CY_MISH,
+  CY_SELU,
+  CY_FLOOR,
+  CY_CEIL,
+  CY_ERF,
+  CY_SIGN,
+  CY_RECIPROCAL,
+  CY_CLIP, /* [min, max] */
   CY_UNARY_COUNT
 };
 
-enum { CY_ADD, CY_MUL, CY_BINARY_COUNT };
+/* Functions of a and b; an R means that the operands are exchanged: RSUB is b - a. */
+enum { CY_ADD, CY_MUL, CY_SUB, CY_RSUB, CY_DIV, CY_RDIV, CY_POW, CY_RPOW, CY_MINIMUM, CY_MAXIMUM, CY_BINARY_COUNT };
+
+/* What an element is; a bool inside a plan is an int32 of 0 or 1, and a byte in a caller's array. */
+enum { CY_FLOAT32, CY_INT32, CY_INT64, CY_BOOL, CY_BYTE, CY_DTYPE_COUNT };
+
+enum { CY_EQUAL, CY_NOT_EQUAL, CY_GREATER, CY_GREATER_EQUAL, CY_LESS, CY_LESS_EQUAL, CY_COMPARE_COUNT };
 
 /* How the second operand of a binary function runs along a row of n floats. */
 enum { CY_EACH = 0 /* n floats */, CY_LANES = 1 /* LANES floats, again for each pixel */, CY_ONE = 2 /* one float */ };
@@ -142,8 +162,15 @@ typedef struct {
   void (*max_pool)(const cy_pool_args *);
   void (*avg_pool)(const cy_pool_args *);
 
-  void (*unary)(int function, const float *x, float *y, ptrdiff_t n, float p0);
+  void (*unary)(int function, const float *x, float *y, ptrdiff_t n, float p0, float p1);
   void (*binary)(int function, const float *a, const float *b, float *y, ptrdiff_t n, int b_runs);
+  /* Of any dtype; equations in typed.inc. */
+  void (*integer_unary)(int function, int dtype, const void *x, void *y, ptrdiff_t n);
+  void (*integer_binary)(int function, int dtype, const void *a, ptrdiff_t a_step, const void *b, ptrdiff_t b_step, void *y, ptrdiff_t n);
+  void (*compare)(int function, int dtype, const void *a, ptrdiff_t a_step, const void *b, ptrdiff_t b_step, int32_t *y, ptrdiff_t n);
+  void (*where)(int words, const int32_t *condition, ptrdiff_t c_step, const void *a, ptrdiff_t a_step, const void *b, ptrdiff_t b_step,
+                void *y, ptrdiff_t n);
+  void (*cast)(int from, int to, const void *x, void *y, ptrdiff_t n);
   void (*scale_shift)(const float *x, const float *scale, const float *shift, float *y, ptrdiff_t n_pixels);
   void (*prelu)(const float *x, const float *slope, float *y, ptrdiff_t n_pixels);
   void (*lrn)(const float *x, float *y, ptrdiff_t c_stride_x, ptrdiff_t c_stride_y, ptrdiff_t channels, ptrdiff_t n_pixels, ptrdiff_t size,

@@ -112,10 +112,22 @@ def test_strided_copy_refuses():
 @pytest.mark.parametrize("inner", [1, 7])
 def test_take(inner, threads):
     x = np.random.default_rng(5).standard_normal((4, 5, inner)).astype(np.float32)
-    index = [-1, 4, 0, 0, 3, -1]
-    y = go(Take(row(2, x.size), row(3, 24 * inner), 4, 5, inner, index, -2.5), flush(x), guarded(24 * inner), threads=threads)
+    index, fill = [-1, 4, 0, 0, 3, -1], np.float32([-2.5]).view(np.int32).tolist()
+    y = go(Take(row(2, x.size), row(3, 24 * inner), 4, 5, inner, index, fill), flush(x), guarded(24 * inner), threads=threads)
     want = np.where(np.array(index)[:, None] < 0, np.float32(-2.5), x[:, index])
     assert np.array_equal(y.reshape(want.shape), want)
+
+
+def test_take_fills_with_elements_of_two_floats():
+    x = np.arange(6, dtype=np.int64) << 33
+    fill = np.int64([-(7 << 40) + 3]).view(np.int32).tolist()
+    y = go(Take(row(2, 12), row(3, 12), 1, 3, 4, [-1, 2, 1], fill), flush(x.view(np.float32)), guarded(12))
+    assert y.view(np.int64).tolist() == [-(7 << 40) + 3] * 2 + [4 << 33, 5 << 33, 2 << 33, 3 << 33]
+    for wrong in ([], [1, 2, 3]):
+        with pytest.raises(ValueError, match="a filling of"):
+            Take(row(2, 5), row(3, 1), 1, 5, 3, [0], wrong)
+    with pytest.raises(ValueError, match="a filling of"):
+        Take(row(2, 5), row(3, 1), 1, 5, 3, [0], [1, 2])
 
 
 @pytest.mark.parametrize("index", [[5], [-2]])

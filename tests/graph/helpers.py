@@ -3,6 +3,7 @@
 import numpy as np
 
 from cyconv import functional as F
+from cyconv.graph.accuracy import widen
 from cyconv.graph.compile import compile_function, trace_function
 from cyconv.graph.ir import Graph, Node
 from cyconv.graph.plan import Plan
@@ -33,8 +34,8 @@ def ops(graph: Graph) -> list[str]:
 
 def evaluate(graph: Graph, *arrays: np.ndarray) -> list[np.ndarray]:
     """The outputs of a graph by the float64 references; knows what passes add to products."""
-    known = {v: a.astype(np.float64) for v, a in zip(graph.inputs, arrays, strict=True)}
-    known |= {v: a.astype(np.float64) for v, a in graph.constants.items()}
+    known = {v: widen(a) for v, a in zip(graph.inputs, arrays, strict=True)}
+    known |= {v: widen(a) for v, a in graph.constants.items()}
     for node in graph.nodes:
         results = run_node(node, [known[v] for v in node.inputs])
         for v, result in zip(node.outputs, results, strict=True):

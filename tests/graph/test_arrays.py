@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from cyconv.graph.arrays import as_float32, check_out
+from cyconv.graph.arrays import as_array, check_out
 
 X = np.arange(24, dtype=np.float32).reshape(4, 6)
 
@@ -19,17 +19,17 @@ def unaligned(x: np.ndarray) -> np.ndarray:
 
 
 def test_a_plain_array_is_not_copied():
-    assert as_float32(X, "x") is X
+    assert as_array(X, "x") is X
     frozen = X.copy()
     frozen.flags.writeable = False
-    assert as_float32(frozen, "x") is frozen
+    assert as_array(frozen, "x") is frozen
 
 
 @pytest.mark.parametrize(
     "form", [np.asfortranarray, unaligned, lambda x: x.astype(">f4"), lambda x: np.repeat(x, 2, 1)[:, ::2], lambda x: x[::-1][::-1]]
 )
 def test_other_forms_are_brought_into_shape(form):
-    y = as_float32(form(X), "x")
+    y = as_array(form(X), "x")
     assert y.flags.c_contiguous and y.flags.aligned and y.dtype.isnative and y.dtype == np.float32
     assert np.array_equal(y, X)
 
@@ -39,13 +39,13 @@ def test_other_forms_are_brought_into_shape(form):
 )
 def test_other_dtypes_are_refused(dtype):
     with pytest.raises(TypeError, match=r"image must be float32, got .*astype"):
-        as_float32(np.ones(3).astype(dtype), "image")
+        as_array(np.ones(3).astype(dtype), "image")
 
 
 @pytest.mark.parametrize("value", [[1.0], 1.0, None, "x", memoryview(X)])
 def test_other_types_are_refused(value):
     with pytest.raises(TypeError, match=r"image must be a NumPy array of float32, got .*np.asarray"):
-        as_float32(value, "image")
+        as_array(value, "image")
 
 
 class Elsewhere:
@@ -73,17 +73,17 @@ class Wrapped:
 
 def test_a_tensor_of_pytorch_is_not_copied():
     tensor = torch.arange(24.0).reshape(4, 6)
-    got = as_float32(tensor, "x")
+    got = as_array(tensor, "x")
     assert type(got) is np.ndarray and got.ctypes.data == tensor.data_ptr()
     assert np.array_equal(got, X)
-    turned = as_float32(tensor.t(), "x")
+    turned = as_array(tensor.t(), "x")
     assert turned.flags.c_contiguous and np.array_equal(turned, X.T)
 
 
 def test_what_has_array_is_not_copied():
-    assert as_float32(Wrapped(X), "x") is X
+    assert as_array(Wrapped(X), "x") is X
     with pytest.raises(TypeError, match=r"image must be float32, got float64; convert it with np.asarray"):
-        as_float32(Wrapped(X.astype(np.float64)), "image")
+        as_array(Wrapped(X.astype(np.float64)), "image")
 
 
 @pytest.mark.parametrize(
@@ -99,13 +99,13 @@ def test_what_has_array_is_not_copied():
 )
 def test_tensors_that_are_refused(tensor, words):
     with pytest.raises(TypeError, match=words):
-        as_float32(tensor(), "image")
+        as_array(tensor(), "image")
 
 
 @pytest.mark.parametrize(("device", "words"), [(2, "a CUDA GPU"), (8, "a Metal GPU"), (10, "a ROCm GPU"), (77, "DLPack's type 77")])
 def test_other_devices_are_refused(device, words):
     with pytest.raises(TypeError, match=rf"image \(Elsewhere\) .* it lies on .*{words}; copy it to the CPU first, in PyTorch with .cpu"):
-        as_float32(Elsewhere(device), "image")
+        as_array(Elsewhere(device), "image")
 
 
 def test_out():

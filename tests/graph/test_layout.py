@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from cyconv.graph.layout import Buffer, canonical, flat, image_dims, round_up, tensor, tensor_floats
+from cyconv.graph.layout import Buffer, canonical, flat, image_dims, joined, round_up, tensor, tensor_floats
 
 
 def place_of(t, n, c, y, x) -> int:
@@ -58,3 +58,22 @@ def test_shapes():
 
 def test_layout_names():
     assert [tensor(Buffer("arena", 0), (1, 1, 1, 1), lanes).layout for lanes in (1, 4, 16)] == ["nchw", "nchw4c", "nchw16c"]
+
+
+@pytest.mark.parametrize(
+    ("dims", "strides", "want"),
+    [
+        ((2, 3, 4), [(12, 4, 1)], ((24,), (1,))),
+        ((4, 2, 3), [(1, 12, 4), (6, 3, 1)], ((4, 6), (1, 4), (6, 1))),
+        ((2, 1, 3), [(3, 99, 1)], ((6,), (1,))),
+        ((2, 3), [(1, 2)], ((2, 3), (1, 2))),
+        ((5, 3), [(0, 1), (3, 1)], ((5, 3), (0, 1), (3, 1))),
+        ((5, 3), [(0, 0), (0, 0)], ((15,), (0,), (0,))),
+        ((5,), [(-1,)], ((5,), (-1,))),
+        ((2, 0, 3), [(0, 3, 1)], ((0,), (1,))),
+        ((1, 1), [(7, 9)], ((1,), (1,))),
+        ((), [(), ()], ((1,), (1,), (1,))),
+    ],
+)
+def test_joined(dims, strides, want):
+    assert joined(dims, *strides) == want

@@ -7,10 +7,10 @@ import pytest
 
 from cyconv import functional as F
 from cyconv.graph.compile import compile_function
-from cyconv.graph.lower_movement import joined_axes, pad_index
+from cyconv.graph.lower_movement import pad_index
 from cyconv.graph.trace import apply
 from tests.graph.helpers import evaluate, integers, record
-from tests.graph.test_lower_simple import blocked, check
+from tests.graph.test_lower_elements import blocked, check
 
 
 @pytest.mark.parametrize("dim", [0, 1, 2, 3])
@@ -59,21 +59,6 @@ def test_indices_are_moved():
     (want,) = evaluate(record(fn, x.shape), x)
     assert got.dtype == want.dtype == np.int64
     assert np.array_equal(got, want)
-
-
-@pytest.mark.parametrize(
-    ("shape", "strides", "joined"),
-    [
-        ((2, 3, 4), (12, 4, 1), ((24,), (1,), (1,))),
-        ((4, 2, 3), (1, 12, 4), ((4, 6), (1, 4), (6, 1))),
-        ((2, 1, 3), (3, 99, 1), ((6,), (1,), (1,))),
-        ((2, 3), (1, 2), ((2, 3), (1, 2), (3, 1))),
-        ((5,), (-1,), ((5,), (-1,), (1,))),
-        ((1, 1), (7, 9), ((), (), ())),
-    ],
-)
-def test_joined_axes(shape, strides, joined):
-    assert joined_axes(shape, strides) == joined
 
 
 MODES = {"constant": "constant", "reflect": "reflect", "replicate": "edge", "circular": "wrap"}
