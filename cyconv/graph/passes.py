@@ -23,6 +23,7 @@ def optimise(graph: Graph) -> Graph:
     for rewrite in (
         mark_products,
         remove_identities,
+        fold_channel_arithmetic,
         fold_batch_norms,
         flatten_into_linear,
         fuse_residuals,
@@ -96,6 +97,56 @@ def remove_dead(graph: Graph) -> None:
             kept.append(node)
     graph.nodes = kept[::-1]
     graph.constants = {v: array for v, array in graph.constants.items() if v in needed}
+
+
+def channel_numbers(graph: Graph, v: Value, product: Node) -> np.ndarray | None:
+    """The constant ``v`` as one number for each output channel of ``product``, None when it is no such constant."""
+    shape = product.outputs[0].shape
+    axis = len(shape) - 1 if product.op == "linear" else 1
+    behind = len(shape) - 1 - axis
+    own = v.shape[len(v.shape) - 1 - behind] if len(v.shape) > behind else 1
+    if v not in graph.constants or len(v.shape) > len(shape) or graph.constants[v].size != own:
+        return None
+    return np.broadcast_to(graph.constants[v].reshape(-1), shape[axis]) if own in (1, shape[axis]) else None
+
+
+def fold_channel_arithmetic(graph: Graph) -> None:
+    """conv, linear or batch_norm → add or mul of one constant a channel becomes a bias, or goes into weight and bias, in float64."""
+    producers = graph.producers()
+    for node in list(graph.nodes):
+        if node.op not in ("add", "mul"):
+            continue
+        for mine, other in ((0, 1), (1, 0)):
+            product = producers.get(node.inputs[mine])
+            if product is None or product.op not in ("conv2d", "linear", "batch_norm"):
+                continue
+            first = 3 if product.op == "batch_norm" else 1  # the place of the weight; the bias follows
+            numbers = channel_numbers(graph, node.inputs[other], product)
+            if numbers is None or only_reader(graph, product.outputs[0]) is not node or node.outputs[0].shape != product.outputs[0].shape:
+                continue
+            if not all(v in graph.constants for v in product.inputs[first:]):
+                continue
+            _into_weights(graph, product, first, node.op, numbers)
+            product.outputs = node.outputs
+            graph.nodes.remove(node)
+            producers[node.outputs[0]] = product
+            break
+
+
+def _into_weights(graph: Graph, product: Node, first: int, op: str, numbers: np.ndarray) -> None:
+    """Let ``product`` add ``numbers`` to, or multiply them with, what it makes."""
+    wide = numbers.astype(np.float64)
+    weight, *biases = product.inputs[first:]
+    bias = graph.constants[biases[0]].astype(np.float64) if biases else np.zeros(len(wide))
+    if op == "mul":
+        old = graph.constants[weight]
+        scaled = np.empty_like(old)
+        np.multiply(old, wide.reshape(-1, *[1] * (old.ndim - 1)), out=scaled, dtype=np.float64, casting="same_kind")
+        weight = graph.add_constant(scaled, weight.name)
+    bias = bias + wide if op == "add" else bias * wide
+    product.inputs[first:] = [weight, graph.add_constant(bias.astype(np.float32), f"{product.name}.bias")]
+    if product.op != "batch_norm":
+        product.attrs["has_bias"] = True
 
 
 def fold_batch_norms(graph: Graph) -> None:

@@ -55,6 +55,36 @@ def test_an_output_may_be_an_input():
     assert graph.outputs[0] is graph.inputs[0]
 
 
+COLUMN = integers((4, 1, 1), 5)
+
+
+@pytest.mark.parametrize("bias", [None, BIAS])
+@pytest.mark.parametrize("shape", [(4, 1, 1), (1, 4, 1, 1), (1, 1, 1), (1,), ()])
+def test_one_constant_a_channel_goes_into_the_convolution(shape, bias):
+    numbers = COLUMN.reshape(shape) if 4 in shape else np.full(shape, 3, np.float32)
+    graph = check(lambda x: numbers * F.conv2d(x, W3, bias) + numbers, IMAGE, expect=["conv2d"])
+    assert graph.nodes[0].attrs["has_bias"]
+
+
+def test_one_constant_a_channel_goes_into_linear_and_batch_norm():
+    check(lambda x: F.linear(x, integers((4, 5))) + BIAS, (2, 3, 5), expect=["linear"])
+    check(lambda x: norm(x) * COLUMN + COLUMN, (2, 4, 3, 3), expect=["batch_norm"])
+    check(lambda x: norm(F.conv2d(x, W3) + COLUMN) * COLUMN, IMAGE, expect=["conv2d"])
+
+
+def test_other_arithmetic_stays():
+    check(lambda x: F.conv2d(x, W3) + integers((3,)), IMAGE, expect=["conv2d", "add"])  # along the width
+    check(lambda x: F.linear(x, integers((4, 5))) + integers((3, 1)), (2, 3, 5), expect=["linear", "add"])
+    check(lambda x: F.conv2d(x, W3[:1]) * COLUMN, IMAGE, expect=["conv2d", "mul"])  # it makes channels
+    check(lambda x, y: F.conv2d(x, W3) * F.conv2d(y, W3), IMAGE, IMAGE, expect=["conv2d", "conv2d", "mul"])
+
+    def read_twice(x):
+        y = F.conv2d(x, W3)
+        return y * COLUMN, y
+
+    check(read_twice, IMAGE, expect=["conv2d", "mul"])
+
+
 def test_dead_code():
     def fn(x):
         F.sigmoid(F.conv2d(x, W3))
@@ -122,7 +152,7 @@ def test_residual_stays():
     check(lambda x: (y := F.conv2d(x, w), y + x), IMAGE, expect=["conv2d", "add"])
     check(lambda x: (y := F.conv2d(x, w)) + y, IMAGE, expect=["conv2d", "add"])
     check(lambda x: F.conv2d(x, integers((3, 1, 1, 1)), groups=3) + x, IMAGE, expect=["conv2d", "add"])
-    check(lambda x: F.conv2d(x, w) + np.ones((1, 3, 1, 1), np.float32), IMAGE, expect=["conv2d", "add"])  # broadcast
+    check(lambda x: F.conv2d(x, w) + np.ones((1, 3, 1, 5), np.float32), IMAGE, expect=["conv2d", "add"])  # broadcast
 
 
 @pytest.mark.parametrize("activation", [F.relu, F.relu6, lambda y: F.leaky_relu(y, 0.5)])
