@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from cyconv.graph import Plan, get_num_threads, set_num_threads
     from cyconv.io import load_state_dict, save_state_dict
     from cyconv.nn import compile
+    from cyconv.onnx import load_onnx
     from cyconv.summarize import summary
 
 __version__ = "0.1.0"
@@ -42,6 +43,7 @@ _HOMES = {
     "get_num_threads": "cyconv.graph",
     "io": "",
     "lecture": "",
+    "load_onnx": "cyconv.onnx",
     "load_state_dict": "cyconv.io",
     "models": "",
     "nn": "",
@@ -52,8 +54,8 @@ _HOMES = {
 }
 
 __all__ = [
-    "Plan", "__version__", "compile", "functional", "get_num_threads", "io", "isa", "lecture", "load_state_dict", "models", "nn",
-    "save_state_dict", "set_num_threads", "signal", "summary",
+    "Plan", "__version__", "compile", "functional", "get_num_threads", "io", "isa", "lecture", "load_onnx", "load_state_dict", "models",
+    "nn", "save_state_dict", "set_num_threads", "signal", "summary",
 ]  # fmt: skip
 
 

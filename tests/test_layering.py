@@ -1,4 +1,4 @@
-"""Dependencies point one way: microkernels ← drivers ← plan ← ops ← graph ← functional ← nn ← summary ← models ← io ← lecture ← cli.
+"""Dependencies point one way: microkernels ← drivers ← plan ← ops ← graph ← functional ← nn ← summary ← models ← io ← onnx ← lecture ← cli.
 
 Reads the imports (also those inside functions), cimports and includes of every source file, and fails on an edge to a higher layer.
 Also here: the house rules that a machine can check, on sizes, opening comments and generated files.
@@ -29,6 +29,7 @@ LAYERS = {
     "summary": ("cyconv/summarize.py",),
     "models": ("cyconv/models/",),
     "io": ("cyconv/io/",),
+    "onnx": ("cyconv/onnx/",),
     "lecture": ("cyconv/lecture.py",),
     "package": ("cyconv/__init__.py",),
     "cli": ("cyconv/cli.py", "cyconv/__main__.py", "cyconv/demo.py"),

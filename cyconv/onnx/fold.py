@@ -1,0 +1,134 @@
+"""Graph ops on arrays that are known while a network is traced: constants, shapes, and what is computed from them.
+
+Integers stay integers and floats keep their width, as ONNX has it; what is not listed here is computed by the op's own
+reference. What a model can make this way is bounded. Layer of the house: onnx; called by :class:`cyconv.onnx.registry.Call`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from math import prod
+
+import numpy as np
+
+from cyconv.onnx.errors import Unsupported
+from cyconv.ops import OPS
+
+BASE_BYTES = 1 << 28  # what any model may compute from constants
+BYTES_PER_BYTE = 4  # and for each byte of its own arrays
+
+
+class Budget:
+    """How many bytes of arrays a model may still compute while it is traced."""
+
+    def __init__(self, model_bytes: int):
+        self.left = BASE_BYTES + BYTES_PER_BYTE * model_bytes
+
+    def take(self, n_bytes: int) -> None:
+        """Count an array that is about to be made; ValueError when it is too much."""
+        if n_bytes > self.left:
+            raise ValueError(f"what it computes from constants takes {n_bytes} bytes, {self.left} are left for this model")
+        self.left -= n_bytes
+
+
+def divide(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """a / b; of integers the whole part, rounded towards zero."""
+    if a.dtype.kind not in "iu":
+        return a / b
+    if not b.all():
+        raise ValueError("whole numbers are divided by zero")
+    quotient = np.abs(a) // np.abs(b)
+    return np.where((a < 0) != (b < 0), -quotient, quotient).astype(a.dtype)
+
+
+def power(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """a to the power of b, of the dtype of a."""
+    if a.dtype.kind in "iu" and b.dtype.kind in "iu" and (b < 0).any():
+        raise ValueError("a whole number is raised to a negative power")
+    return np.power(a, b).astype(a.dtype)
+
+
+def _reduce(function: Callable) -> Callable:
+    def compute(inputs: list[np.ndarray], attrs: dict) -> np.ndarray:
+        x = inputs[0]
+        return np.asarray(function(x, axis=tuple(attrs["dims"]), keepdims=attrs["keepdim"])).astype(x.dtype)
+
+    return compute
+
+
+def _pad(inputs: list[np.ndarray], attrs: dict) -> np.ndarray:
+    x = inputs[0]
+    return OPS["pad"].reference([x], attrs)[0].astype(x.dtype)
+
+
+def _slice(inputs: list[np.ndarray], attrs: dict) -> np.ndarray:
+    return inputs[0][tuple(slice(*r) for r in zip(attrs["starts"], attrs["stops"], attrs["steps"], strict=True))]
+
+
+def _clip(inputs: list[np.ndarray], attrs: dict) -> np.ndarray:
+    x = inputs[0]
+    return np.clip(x, attrs["min"], attrs["max"]).astype(x.dtype)
+
+
+FUNCTIONS: dict[str, Callable[[list[np.ndarray], dict], np.ndarray]] = {
+    "reshape": lambda x, a: x[0].reshape(a["shape"]),
+    "permute": lambda x, a: x[0].transpose(a["dims"]),
+    "expand": lambda x, a: np.broadcast_to(x[0], a["shape"]),
+    "slice": _slice,
+    "cat": lambda x, a: np.concatenate(x, axis=a["dim"]),
+    "tile": lambda x, a: np.tile(x[0], a["repeats"]),
+    "pad": _pad,
+    "gather": lambda x, a: np.take(x[0], x[1], axis=a["dim"]),
+    "cast": lambda x, a: x[0].astype(a["dtype"]),
+    "where": lambda x, a: np.where(x[0], x[1], x[2]),
+    "add": lambda x, a: x[0] + x[1],
+    "sub": lambda x, a: x[0] - x[1],
+    "mul": lambda x, a: x[0] * x[1],
+    "div": lambda x, a: divide(*x),
+    "pow": lambda x, a: power(*x),
+    "minimum": lambda x, a: np.minimum(*x),
+    "maximum": lambda x, a: np.maximum(*x),
+    "clip": _clip,
+    "abs": lambda x, a: np.abs(x[0]),
+    "neg": lambda x, a: -x[0],
+    "sqrt": lambda x, a: np.sqrt(x[0]),
+    "exp": lambda x, a: np.exp(x[0]),
+    "log": lambda x, a: np.log(x[0]),
+    "floor": lambda x, a: np.floor(x[0]),
+    "ceil": lambda x, a: np.ceil(x[0]),
+    "equal": lambda x, a: np.equal(*x),
+    "greater": lambda x, a: np.greater(*x),
+    "less": lambda x, a: np.less(*x),
+    "reduce_sum": _reduce(np.sum),
+    "reduce_max": _reduce(np.max),
+    "reduce_min": _reduce(np.min),
+    "reduce_mean": _reduce(np.mean),
+    "matmul": lambda x, a: np.matmul(*x),
+}
+VIEWS = {"reshape", "permute", "expand", "slice"}  # they take no memory
+
+
+@np.errstate(all="ignore")
+def fold(op: str, inputs: list[np.ndarray], attrs: dict, budget: Budget) -> list[np.ndarray]:
+    """The outputs of ``op`` for known inputs.
+
+    Raises
+    ------
+    ValueError
+        When shapes or attributes do not fit, or the result would be larger than the budget.
+    Unsupported
+        When nobody knows how to compute ``op`` here.
+    """
+    if op in VIEWS:
+        return [np.asarray(FUNCTIONS[op](inputs, attrs))]
+    if op not in OPS:
+        raise Unsupported(f"{op} is not available")
+    shapes = OPS[op].infer([x.shape for x in inputs], attrs)
+    budget.take(8 * sum(prod(shape) for shape in shapes))
+    if op in FUNCTIONS:
+        return [np.asarray(FUNCTIONS[op](inputs, attrs))]
+    if any(x.dtype.kind != "f" for x in inputs):
+        raise Unsupported(f"{op} is not available for known arrays of {', '.join(sorted({x.dtype.name for x in inputs}))}")
+    outputs = OPS[op].reference([x.astype(np.float64) for x in inputs], attrs)
+    dtypes = OPS[op].output_dtypes
+    return [np.asarray(y).astype(dtypes[i] if i < len(dtypes) else inputs[0].dtype) for i, y in enumerate(outputs)]

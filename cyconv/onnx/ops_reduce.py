@@ -1,0 +1,76 @@
+"""Reductions along axes: sums, means, extremes, and where the largest are. Handlers of the importer; the table is in registry.py."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cyconv.onnx.registry import Call, Value, operator
+
+
+def _register_reduction(name: str, op: str, with_attribute: tuple[int, ...], with_input: tuple[int, ...]) -> None:
+    """The axes are an attribute in the older versions and an input in the newer ones."""
+    operator(name, *with_attribute)(lambda call: _reduce(call, op, call.get("axes")))
+    operator(name, *with_input, known=(1,))(lambda call: _reduce(call, op, call.ints(1, "axes")))
+
+
+def _reduce(call: Call, op: str, axes: list[int] | None) -> Value:
+    x, keep = call.input(0), bool(call["keepdims"])
+    if not axes and call.get("noop_with_empty_axes", 0):
+        return x
+    dims = axes_of(x, axes) if axes else tuple(range(x.ndim))
+    if op == "reduce_mean" and x.ndim == 4 and dims == (2, 3) and not isinstance(x, np.ndarray) and 0 not in x.shape:
+        y = call.emit("adaptive_avg_pool2d", x, output_size=(1, 1))
+        return y if keep else call.emit("reshape", y, shape=x.shape[:2])
+    return call.emit(op, x, dims=dims, keepdim=keep)
+
+
+def axes_of(x: Value, axes: list[int]) -> tuple[int, ...]:
+    """Axes of ``x`` in ascending order, counted from the front."""
+    for axis in axes:
+        if not -x.ndim <= axis < x.ndim:
+            raise ValueError(f"axis {axis} is out of range for {x.ndim} dimensions")
+    found = sorted({axis % x.ndim for axis in axes})
+    if len(found) != len(axes):
+        raise ValueError(f"an axis is named twice in {axes}")
+    return tuple(found)
+
+
+_register_reduction("ReduceSum", "reduce_sum", (1, 11), (13,))
+_register_reduction("ReduceMean", "reduce_mean", (1, 11, 13), (18,))
+_register_reduction("ReduceMax", "reduce_max", (1, 11, 12, 13), (18, 20))
+_register_reduction("ReduceMin", "reduce_min", (1, 11, 12, 13), (18, 20))
+
+
+@operator("ArgMax", 1, 11, 12, 13)
+def arg_max(call: Call) -> Value:
+    """Where the largest number along an axis stands: the first, or with select_last_index the last of equal ones."""
+    x, keep = call.input(0), bool(call["keepdims"])
+    (dim,) = axes_of(x, [call["axis"]])
+    if not call.get("select_last_index", 0):
+        return call.emit("argmax", x, dim=dim, keepdim=keep)
+    size = x.shape[dim]
+    starts, stops, steps = [0] * x.ndim, list(x.shape), [1] * x.ndim
+    starts[dim], stops[dim], steps[dim] = size - 1, -1, -1
+    turned = call.emit("slice", x, starts=tuple(starts), stops=tuple(stops), steps=tuple(steps))
+    return call.emit("sub", np.asarray(size - 1, np.int64), call.emit("argmax", turned, dim=dim, keepdim=keep))
+
+
+@operator("TopK", 1)
+def top_k_1(call: Call) -> list[Value]:
+    """The k largest along an axis; k is an attribute."""
+    return _top_k(call, call["k"], True)
+
+
+@operator("TopK", 10, 11, 24, known=(1,))
+def top_k(call: Call) -> list[Value]:
+    """The k largest or smallest along an axis."""
+    k = call.ints(1, "k") or []
+    if len(k) != 1:
+        raise ValueError(f"k must be one number, got {k}")
+    return _top_k(call, k[0], bool(call.get("largest", 1)))
+
+
+def _top_k(call: Call, k: int, largest: bool) -> list[Value]:
+    x = call.input(0)
+    (dim,) = axes_of(x, [call["axis"]])
+    return call.emit_all("topk", x, k=k, dim=dim, largest=largest, sorted=True)

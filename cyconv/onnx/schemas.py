@@ -1,0 +1,38 @@
+"""What the onnx package says of an operator: since which opset it has its present form, and the defaults of its attributes.
+
+Layer of the house: onnx; used where models are read and written.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+
+import onnx
+
+UNKNOWN = 0  # the version of an operator that onnx does not know
+
+
+@cache
+def node_version(op: str, opset: int, domain: str) -> int:
+    """The opset in which the operator got the form that it has in ``opset``; UNKNOWN when there is none."""
+    try:
+        return onnx.defs.get_schema(op, opset, domain).since_version
+    except onnx.defs.SchemaError:
+        return UNKNOWN
+
+
+@cache
+def _defaults(op: str, version: int, domain: str) -> dict:
+    if version == UNKNOWN:
+        return {}
+    found = {}
+    for name, attribute in onnx.defs.get_schema(op, version, domain).attributes.items():
+        if attribute.default_value.type != onnx.AttributeProto.UNDEFINED:
+            value = onnx.helper.get_attribute_value(attribute.default_value)
+            found[name] = value.decode() if isinstance(value, bytes) else value
+    return found
+
+
+def with_defaults(attrs: dict, op: str, version: int, domain: str) -> dict:
+    """``attrs`` and what the operator's own defaults add to them."""
+    return {**_defaults(op, version, domain), **attrs}
