@@ -130,5 +130,6 @@ def fold(op: str, inputs: list[np.ndarray], attrs: dict, budget: Budget) -> list
     if any(x.dtype.kind != "f" for x in inputs):
         raise Unsupported(f"{op} is not available for known arrays of {', '.join(sorted({x.dtype.name for x in inputs}))}")
     outputs = OPS[op].reference([x.astype(np.float64) for x in inputs], attrs)
-    dtypes = OPS[op].output_dtypes
-    return [np.asarray(y).astype(dtypes[i] if i < len(dtypes) else inputs[0].dtype) for i, y in enumerate(outputs)]
+    dtypes = OPS[op].output_dtypes(["float32"] * len(inputs), attrs, len(outputs))
+    own = inputs[0].dtype.name
+    return [np.asarray(y).astype(own if d == "float32" else d) for y, d in zip(outputs, dtypes, strict=True)]
