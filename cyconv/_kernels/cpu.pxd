@@ -105,6 +105,12 @@ cdef extern from "microkernels.h" nogil:
         ptrdiff_t run_end
         ptrdiff_t run_stride
 
+    ctypedef struct cy_standard:
+        float hi[16]
+        float lo[16]
+        float scale[16]
+        float shift[16]
+
     ctypedef struct cy_kernels:
         const char *isa
         int lanes
@@ -130,6 +136,9 @@ cdef extern from "microkernels.h" nogil:
         void (*prelu)(const float *, const float *, float *, ptrdiff_t) noexcept nogil
         void (*lrn)(const float *, float *, ptrdiff_t, ptrdiff_t, ptrdiff_t, ptrdiff_t, ptrdiff_t, const float *, float *) noexcept nogil
         void (*softmax)(const float *, float *, ptrdiff_t, ptrdiff_t, ptrdiff_t, int) noexcept nogil
+        void (*layer_norm)(const float *, float *, ptrdiff_t, ptrdiff_t, ptrdiff_t, const float *, const float *, double) noexcept nogil
+        void (*lane_moments)(const float *, ptrdiff_t, ptrdiff_t, ptrdiff_t, const double *, double *, int) noexcept nogil
+        void (*standardise)(const float *, float *, ptrdiff_t, const cy_standard *) noexcept nogil
         float (*fma_peak)(ptrdiff_t) noexcept nogil
         int fma_per_step
 

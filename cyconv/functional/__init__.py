@@ -36,7 +36,7 @@ from cyconv.functional.form import (
     unsqueeze,
 )
 from cyconv.functional.movement import cat, chunk, pad, split, stack
-from cyconv.functional.norm import batch_norm, local_response_norm
+from cyconv.functional.norm import batch_norm, group_norm, instance_norm, layer_norm, local_response_norm
 from cyconv.functional.pool import adaptive_avg_pool2d, adaptive_max_pool2d, avg_pool2d, max_pool2d
 
 __all__ = [
@@ -54,8 +54,11 @@ __all__ = [
     "elu",
     "flatten",
     "gelu",
+    "group_norm",
     "hardsigmoid",
     "hardswish",
+    "instance_norm",
+    "layer_norm",
     "leaky_relu",
     "linear",
     "local_response_norm",

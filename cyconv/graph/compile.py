@@ -6,7 +6,14 @@ from collections.abc import Callable, Sequence
 
 from cyconv._kernels.cpu import lanes
 from cyconv._kernels.program import Memory, Program
-from cyconv.graph import lower_conv, lower_elements, lower_movement, lower_pool, lower_simple  # noqa: F401  (they register the handlers)
+from cyconv.graph import (  # noqa: F401  (they register the handlers)
+    lower_conv,
+    lower_elements,
+    lower_moments,
+    lower_movement,
+    lower_pool,
+    lower_simple,
+)
 from cyconv.graph.algorithm import check_winograd, choose_algorithms
 from cyconv.graph.ir import FLOAT32, Graph
 from cyconv.graph.layout import Buffer, Task

@@ -3,7 +3,7 @@
 Walks the nodes in order. For each it asks for its inputs in the layout that its driver wants (`dense` or `blocked`; a
 relayout is inserted where a value has only the other one), makes room for its outputs and appends tasks. What
 depends on constants alone becomes a set-up task, run once when the plan is compiled. The handlers of the ops stand
-in lower_conv.py, lower_movement.py, lower_pool.py and lower_simple.py.
+in the files lower_*.py.
 """
 
 from __future__ import annotations
@@ -140,6 +140,8 @@ class Lowering:
             return (node.op != "linear" or len(v.shape) == 2) and not node.attrs.get("return_indices")
         if node.op == "cat":
             return self._cat_is_blocked(node)
+        if node.op == "layer_norm":
+            return node.attrs["dims"] == (1,) and (len(v.shape) > 2 or self.will_be_blocked(node.inputs[0]))
         return node.op not in DENSE_OPS and any(self.will_be_blocked(x) for x in node.inputs)
 
     def _cat_is_blocked(self, node: Node) -> bool:

@@ -25,7 +25,7 @@ from cyconv.nn.conv import Conv1d, Conv2d
 from cyconv.nn.linear import Linear
 from cyconv.nn.misc import Dropout, Flatten, Identity
 from cyconv.nn.module import Module, compile
-from cyconv.nn.norm import BatchNorm2d, LocalResponseNorm
+from cyconv.nn.norm import BatchNorm2d, GroupNorm, InstanceNorm1d, InstanceNorm2d, InstanceNorm3d, LayerNorm, LocalResponseNorm
 from cyconv.nn.pool import AdaptiveAvgPool2d, AdaptiveMaxPool2d, AvgPool2d, MaxPool2d
 
 MaxPool = MaxPool2d
@@ -41,9 +41,14 @@ __all__ = [
     "Conv2d",
     "Dropout",
     "Flatten",
+    "GroupNorm",
     "Hardsigmoid",
     "Hardswish",
     "Identity",
+    "InstanceNorm1d",
+    "InstanceNorm2d",
+    "InstanceNorm3d",
+    "LayerNorm",
     "LeakyReLU",
     "Linear",
     "LocalResponseNorm",

@@ -10,7 +10,8 @@ from libc.stdlib cimport free
 
 from cyconv._kernels.cpu cimport (
     CY_CONV_BLOCKS, CY_CONV_PIXELS, CY_CONV_ROWS, CY_LRN_PIXELS, CY_WINO_KINDS, CY_WINO_MAX_N, CY_WINO_MAX_R, cy_conv_args,
-    cy_conv_fn, cy_kernels, cy_pool_args, cy_tap, cy_wino_input_args, cy_wino_output_args, cy_wino_weights_args, table_of,
+    cy_conv_fn, cy_kernels, cy_pool_args, cy_standard, cy_tap, cy_wino_input_args, cy_wino_output_args, cy_wino_weights_args,
+    table_of,
 )
 from cyconv._kernels.step cimport allocate
 
@@ -84,6 +85,25 @@ def lrn(str isa, const float[::1] x, float[::1] y, float[::1] scratch, c_strides
 def softmax(str isa, const float[::1] x, float[::1] y, Py_ssize_t n, Py_ssize_t stride, Py_ssize_t columns, bint logarithm):
     """Softmax along n elements for neighbouring columns."""
     table_of(isa).softmax(reading(x), writing(y), n, stride, columns, logarithm)
+
+
+def layer_norm(str isa, const float[::1] x, float[::1] y, steps, Py_ssize_t n, const float[::1] w, const float[::1] b, double eps):
+    """Normalise n numbers; steps is (of x, of y)."""
+    table_of(isa).layer_norm(reading(x), writing(y), steps[0], steps[1], n, reading(w), reading(b), eps)
+
+
+def lane_moments(str isa, const float[::1] x, rows, Py_ssize_t n, const double[::1] centre, double[::1] total, bint squares):
+    """Add to total, for each lane; rows is (number, stride)."""
+    table_of(isa).lane_moments(reading(x), rows[0], rows[1], n, &centre[0], &total[0], squares)
+
+
+def standardise(str isa, const float[::1] x, float[::1] y, lanes):
+    """y = ((x - hi) - lo)·scale + shift on as many elements as y has; lanes is (hi, lo, scale, shift), a sequence each."""
+    cdef cy_standard s
+    cdef Py_ssize_t lane
+    for lane in range(table_of(isa).lanes):
+        s.hi[lane], s.lo[lane], s.scale[lane], s.shift[lane] = (part[lane] for part in lanes)
+    table_of(isa).standardise(reading(x), writing(y), y.shape[0], &s)
 
 
 def pool(str isa, str kind, const float[::1] x, float[::1] y, windows, Py_ssize_t repeats=1):

@@ -142,6 +142,12 @@ enum { CY_EACH = 0 /* n floats */, CY_LANES = 1 /* LANES floats, again for each 
 
 enum { CY_LRN_PIXELS = 8 }; /* pixels that lrn works on at a time; its scratch grows with them, see lrn.inc */
 
+/* What standardise subtracts from each lane (hi + lo), then multiplies it by and adds to it; equation in moments.inc. */
+enum { CY_MOST_LANES = 16 };
+typedef struct {
+  float hi[CY_MOST_LANES], lo[CY_MOST_LANES], scale[CY_MOST_LANES], shift[CY_MOST_LANES];
+} cy_standard;
+
 typedef struct {
   const char *isa; /* "baseline", "avx2" or "avx512" */
   int lanes;       /* floats in a vector, channels in a block */
@@ -176,6 +182,10 @@ typedef struct {
   void (*lrn)(const float *x, float *y, ptrdiff_t c_stride_x, ptrdiff_t c_stride_y, ptrdiff_t channels, ptrdiff_t n_pixels, ptrdiff_t size,
               const float alpha_beta_k[3], float *scratch);
   void (*softmax)(const float *x, float *y, ptrdiff_t n, ptrdiff_t stride, ptrdiff_t columns, int logarithm);
+
+  void (*layer_norm)(const float *x, float *y, ptrdiff_t x_step, ptrdiff_t y_step, ptrdiff_t n, const float *w, const float *b, double eps);
+  void (*lane_moments)(const float *x, ptrdiff_t rows, ptrdiff_t row_stride, ptrdiff_t n, const double *centre, double *sum, int squares);
+  void (*standardise)(const float *x, float *y, ptrdiff_t n, const cy_standard *lanes);
 
   /* n_steps·fma_per_step independent multiply-adds of whole vectors; the sum keeps them from being removed. */
   float (*fma_peak)(ptrdiff_t n_steps);

@@ -1,4 +1,4 @@
-"""BatchNorm2d and LocalResponseNorm against PyTorch's."""
+"""Normalisation layers against PyTorch's."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import torch
 from cyconv import nn
 
 from ..functional.helpers import EPS, assert_within, both_refuse, normal, single
-from .helpers import check_alike
+from .helpers import build, check_alike
 
 
 @pytest.mark.parametrize("options", [{}, {"eps": 0.001, "momentum": None}, {"affine": False}, {"bias": False}])
@@ -56,6 +56,41 @@ def test_local_response_norm(args):
     x = normal(2, 9, 4, 5)
     want = theirs(single(x))
     assert_within(ours(x), want, 32 * EPS * want.abs())
+
+
+@pytest.mark.parametrize(
+    ("name", "args", "options", "shape"),
+    [
+        ("LayerNorm", (7,), {}, (2, 3, 7)),
+        ("LayerNorm", ((3, 7),), {"bias": False, "eps": 0.01}, (2, 3, 7)),
+        ("LayerNorm", ([7],), {"elementwise_affine": False}, (2, 3, 7)),
+        ("GroupNorm", (2, 6), {}, (2, 6, 4)),
+        ("GroupNorm", (3, 6), {"affine": False, "eps": 0.01}, (2, 6, 3, 4)),
+        ("InstanceNorm1d", (5,), {}, (2, 5, 7)),
+        ("InstanceNorm1d", (5,), {"affine": True}, (5, 7)),
+        ("InstanceNorm2d", (5,), {"affine": True, "eps": 0.01}, (2, 5, 3, 4)),
+        ("InstanceNorm2d", (5,), {"track_running_stats": True, "affine": True}, (2, 5, 3, 4)),
+        ("InstanceNorm3d", (5,), {"track_running_stats": True}, (2, 5, 3, 4, 2)),
+        ("InstanceNorm3d", (5,), {}, (5, 3, 4, 2)),
+    ],
+)
+def test_moments(name, args, options, shape):
+    ours, theirs = build(name, *args, **options)
+    x = normal(*shape)
+    with torch.no_grad():
+        want = theirs.double()(single(x).double())
+    assert_within(ours(x), want, 16 * EPS * (4 * want.abs() + 4))  # parameters of up to 4, a few roundings each
+
+
+def test_moments_refusals():
+    both_refuse(lambda: nn.GroupNorm(2, 5), lambda: torch.nn.GroupNorm(2, 5), r"num_channels \(5\) must be divisible by num_groups \(2\)")
+    for n, shape in [(1, (2, 3, 4, 5)), (2, (3, 4)), (3, (3, 4, 5))]:
+        name, x = f"InstanceNorm{n}d", normal(*shape)
+        both_refuse(lambda: getattr(nn, name)(3)(x), lambda: getattr(torch.nn, name)(3)(single(x)), rf"got {len(shape)}D input")
+    x = normal(2, 4, 5)
+    with pytest.raises(ValueError, match=r"dim=1 to match num_features \(3\), got: 4"):
+        nn.InstanceNorm1d(3)(x)
+    both_refuse(lambda: nn.LayerNorm(4)(x), lambda: torch.nn.LayerNorm(4)(single(x)), r"expected input with shape \[\*, 4\]")
 
 
 def test_refusals():

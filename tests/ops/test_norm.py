@@ -1,4 +1,4 @@
-"""The float64 references of batch_norm and local_response_norm against PyTorch."""
+"""The float64 references of the normalisations against PyTorch."""
 
 from __future__ import annotations
 
@@ -86,3 +86,59 @@ def test_local_response_norm_window_is_longer_before():
 )
 def test_local_response_norm_refusals(shape, attrs, error, match):
     refuses("local_response_norm", [shape], LRN | attrs, match, error)
+
+
+@pytest.mark.parametrize(("shape", "last"), [((4,), 1), ((2, 3), 1), ((2, 3, 4), 2), ((2, 3, 4, 5), 3), ((0, 3), 1)])
+def test_layer_norm_agrees_with_pytorch(shape, last):
+    rng = np.random.default_rng(9)
+    sizes = shape[len(shape) - last :]
+    x, weight, bias = rng.standard_normal(shape), rng.standard_normal(sizes), rng.standard_normal(sizes)
+    attrs = {"dims": tuple(range(len(shape) - last, len(shape))), "eps": 1e-5}
+    got = run("layer_norm", [x, weight, bias], attrs)[0]
+    want = F.layer_norm(tensor(x), sizes, tensor(weight), tensor(bias))
+    assert_within(got, want, moments_bound(x, weight, bias))
+
+
+def test_layer_norm_over_channels():
+    rng = np.random.default_rng(10)
+    x, weight, bias = rng.standard_normal((2, 5, 3, 4)), rng.standard_normal(5), rng.standard_normal(5)
+    got = run("layer_norm", [x, weight, bias], {"dims": (1,), "eps": 1e-3})[0]
+    want = F.layer_norm(tensor(x).movedim(1, -1), (5,), tensor(weight), tensor(bias), 1e-3).movedim(-1, 1)
+    assert_within(got, want, moments_bound(x, np.abs(weight).max(), np.abs(bias).max()))
+
+
+def moments_bound(x, weight, bias) -> np.ndarray:
+    """Sums of at most x.size terms; a distance to the mean is at most √n deviations."""
+    return (ROUNDINGS + x.size) * EPS * (np.sqrt(x.size) * np.abs(weight) + np.abs(bias))
+
+
+@pytest.mark.parametrize(("shape", "groups"), [((2, 6), 3), ((2, 6, 4), 2), ((1, 4, 3, 2), 4), ((2, 3, 2, 2, 2), 1), ((0, 4, 2), 2)])
+def test_group_and_instance_norm_agree_with_pytorch(shape, groups):
+    rng = np.random.default_rng(11)
+    x, weight, bias = rng.standard_normal(shape), rng.standard_normal(shape[1]), rng.standard_normal(shape[1])
+    bound = moments_bound(x, np.abs(weight).max(), np.abs(bias).max())
+    got = run("group_norm", [x, weight, bias], {"num_groups": groups, "eps": 1e-5})[0]
+    assert_within(got, F.group_norm(tensor(x), groups, tensor(weight), tensor(bias)), bound)
+    if len(shape) > 2 and x.size:
+        got = run("instance_norm", [x, weight, bias], {"eps": 1e-5})[0]
+        assert_within(got, F.instance_norm(tensor(x), None, None, tensor(weight), tensor(bias)), bound)
+
+
+@pytest.mark.parametrize(
+    ("op", "shapes", "attrs", "match"),
+    [
+        ("layer_norm", [(2, 3), (3,), (3,)], {"dims": ()}, r"dims must be the last dimensions .*, or \(1,\), got \(\)"),
+        ("layer_norm", [(2, 3, 4), (2,), (2,)], {"dims": (0,)}, "dims must be the last dimensions"),
+        ("layer_norm", [(3,), (3,), (3,)], {"dims": (1,)}, "dims must be the last dimensions"),
+        ("layer_norm", [(2, 3), (3,), (2,)], {"dims": (1,)}, r"expected bias to be of the sizes \[3\]"),
+        ("layer_norm", [(2, 3), (3,)], {"dims": (1,)}, "layer_norm expects 3 inputs, got 2"),
+        ("layer_norm", [(2, 3), (3,), (3,)], {"dims": (1,), "eps": float("nan")}, "eps must be non-negative"),
+        ("group_norm", [(3,), (3,), (3,)], {"num_groups": 1}, "at least 2 dimensions"),
+        ("group_norm", [(2, 4), (4,), (4,)], {"num_groups": 3}, "divisible by num_groups"),
+        ("group_norm", [(2, 4), (3,), (4,)], {"num_groups": 2}, "expected weight to be a vector of size equal to the number of channels 4"),
+        ("instance_norm", [(2, 4), (4,), (3,)], {}, "expected bias to be a vector"),
+        ("instance_norm", [(2, 4), (4,), (4,)], {"eps": -1.0}, "eps must be non-negative"),
+    ],
+)
+def test_moments_refusals(op, shapes, attrs, match):
+    refuses(op, shapes, {"eps": 1e-5} | attrs, match)
