@@ -21,7 +21,7 @@ LAYERS = {
     "microkernels": ("src/microkernels/",),
     "drivers": ("src/drivers/",),
     "plan": ("src/plan/",),
-    "shapes": ("cyconv/shapes.py", "cyconv/table.py", "cyconv/winograd.py"),
+    "shapes": ("cyconv/shapes.py", "cyconv/bfloat16.py", "cyconv/table.py", "cyconv/winograd.py"),
     "ops": ("cyconv/ops/",),
     "graph": ("cyconv/graph/",),
     "functional": ("cyconv/functional/", "cyconv/signal.py"),

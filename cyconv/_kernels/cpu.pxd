@@ -116,6 +116,7 @@ cdef extern from "microkernels.h" nogil:
         int lanes
         int conv_pixels[3][2]
         cy_conv_fn conv[3][2][14]
+        cy_conv_fn linear_bf16[3][14]
         int lanewise_pixels
         cy_conv_fn lanewise[14]
         int wino_m[4]

@@ -7,7 +7,7 @@ size and number of threads.
 from __future__ import annotations
 
 from cyconv._kernels.cpu import conv_pixels
-from cyconv.graph.ir import Graph, Node
+from cyconv.graph.ir import Node
 from cyconv.graph.select import group_blocks, split, tiling
 from cyconv.winograd import ALL, Winograd
 
@@ -65,15 +65,19 @@ def direct_cycles(node: Node, lanes: int) -> float:
     return max(product, taps * ci * blocks * lanes * 4 / WEIGHT_BYTES_PER_CYCLE)
 
 
-def choose(node: Node, winograd: str, lanes: int) -> Winograd | None:
-    """The kind for a node that Winograd suits, or None for direct convolution."""
-    fitting = [kind for kind in ALL if kind.r == node.inputs[1].shape[2]]
+def ranked(node: Node, winograd: str, lanes: int) -> list[Winograd | None]:
+    """What may compute a convolution, None for direct, in the order of preference.
+
+    What stands behind direct convolution is slower, and may be more exact.
+    """
+    fitting = [kind for kind in ALL if kind.r == node.inputs[1].shape[2]] if winograd != "off" and suits(node) else []
     if winograd != "auto":
-        return next((kind for kind in fitting if kind.name == winograd), None)
-    if node.inputs[1].shape[1] < lanes:
-        return None
-    best = min(fitting, key=lambda kind: winograd_cycles(kind, node, lanes))
-    return best if winograd_cycles(best, node, lanes) < LEAST_GAIN * direct_cycles(node, lanes) else None
+        return [*(kind for kind in fitting if kind.name == winograd), None]
+    if not fitting or node.inputs[1].shape[1] < lanes:
+        return [None]
+    cycles: dict[Winograd | None, float] = {kind: winograd_cycles(kind, node, lanes) for kind in fitting}
+    cycles[None] = LEAST_GAIN * direct_cycles(node, lanes)
+    return sorted(cycles, key=cycles.__getitem__)
 
 
 def check_winograd(winograd: str) -> str:
@@ -81,14 +85,3 @@ def check_winograd(winograd: str) -> str:
     if winograd not in ("auto", "off", *BY_NAME):
         raise ValueError(f"winograd must be 'auto', 'off' or one of {', '.join(map(repr, BY_NAME))}, got {winograd!r}")
     return winograd
-
-
-def choose_algorithms(graph: Graph, winograd: str, lanes: int) -> None:
-    """Note in each convolution's attributes, under "winograd", the kind that it will use, or None.
-
-    The weights must be constants: their transform takes longer than the convolution.
-    """
-    for node in graph.nodes:
-        if node.op == "conv2d":
-            suitable = winograd != "off" and suits(node) and node.inputs[1] in graph.constants and 0 not in node.outputs[0].shape
-            node.attrs["winograd"] = choose(node, winograd, lanes) if suitable else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 from cyconv._kernels.cpu import lanes
 from cyconv._kernels.program import Memory, Program
@@ -14,11 +15,12 @@ from cyconv.graph import (  # noqa: F401  (they register the handlers)
     lower_pool,
     lower_simple,
 )
-from cyconv.graph.algorithm import check_winograd, choose_algorithms
+from cyconv.graph.choices import choose_algorithms
 from cyconv.graph.ir import FLOAT32, Graph
 from cyconv.graph.layout import Buffer, Task
 from cyconv.graph.lower import Lowering
 from cyconv.graph.memory import lives, place, place_in_a_row
+from cyconv.graph.options import Options
 from cyconv.graph.passes import optimise
 from cyconv.graph.plan import Plan
 from cyconv.graph.threads import check_num_threads
@@ -64,10 +66,11 @@ def set_up(low: Lowering, memory: Memory, num_threads: int) -> None:
         Program([setup.task.make()], 0, memory).run(setup.arrays, 0, useful_threads([setup.task], num_threads))
 
 
-def compile_graph(traced: Graph, num_threads: int, single: bool = True, winograd: str = "auto") -> Plan:
+def compile_graph(traced: Graph, num_threads: int, single: bool = True, options: Options | None = None) -> Plan:
     """A plan for a traced graph; ``single`` says whether calls return an array or a tuple."""
+    options = options or Options()
     graph = optimise(traced)
-    choose_algorithms(graph, winograd, lanes())
+    choose_algorithms(graph, options, lanes())
     low = Lowering(graph, num_threads)
     low.run()
     constants: list[Buffer] = []
@@ -77,7 +80,7 @@ def compile_graph(traced: Graph, num_threads: int, single: bool = True, winograd
     arena_floats = place(lives(low.tasks))
     set_up(low, memory, num_threads)
     program = Program([task.make() for task in low.tasks], 4 * arena_floats, memory)
-    plan = Plan(traced, program, low.tasks, useful_threads(low.tasks, num_threads), single, winograd)
+    plan = Plan(traced, program, low.tasks, useful_threads(low.tasks, num_threads), single, options)
     low.tasks.clear()  # they refer to the lowering and it to them; without the circle it is freed now and not at some later collection
     return plan
 
@@ -89,6 +92,7 @@ def compile_function(
     num_threads: int | None = None,
     winograd: str = "auto",
     dtypes: Sequence[str] | None = None,
+    **options: Any,
 ) -> Plan:
     """Trace ``fn`` on arrays of these shapes and compile it.
 
@@ -96,16 +100,18 @@ def compile_function(
     ----------
     fn
         Takes one tracer per shape, returns a tracer or a tuple of them.
-    shapes, names, dtypes
-        Of the inputs, which are float32 unless ``dtypes`` says otherwise.
+    shapes, names
+        Of the inputs.
     num_threads
         Threads of the plan; None: :func:`cyconv.get_num_threads`.
     winograd
         "auto", "off", or the kind that every suitable convolution uses, such as "F(2,3)".
     dtypes
         Of the inputs: "float32", "int32", "int64" or "bool"; all float32 when left out.
+    **options
+        The other attributes of :class:`cyconv.graph.options.Options`.
     """
     threads = check_num_threads(num_threads)
-    check_winograd(winograd)
+    chosen = Options(winograd, **options)
     traced, single = trace_function(fn, shapes, names, dtypes)
-    return compile_graph(traced, threads, single, winograd)
+    return compile_graph(traced, threads, single, chosen)

@@ -61,6 +61,7 @@ class ConvSpec:
     out_px: int
     res_px: int
     lanewise: bool
+    bfloat16: bool
     act: int
     lo: float
     hi: float
@@ -84,6 +85,11 @@ class Product:
     @property
     def width(self) -> int:
         return self.outs[0].dims[0] if self.images_are_pixels else self.outs[0].dims[3]
+
+    @property
+    def bfloat16(self) -> bool:
+        """Whether the weights are stored in bfloat16, two steps of a tap to a float."""
+        return self.node.attrs.get("weights") == "bfloat16"
 
     @property
     def rows(self) -> int:
@@ -110,7 +116,7 @@ def lower_conv2d(low: Lowering, node: Node) -> None:
         return
     if groups > 1 and co_g < lanes:
         kind, x = "lanewise", expanded_input(low, node, ci_g, co_g)
-    elif groups == 1 and ci_g < lanes and not low.has_blocked(node.inputs[0]):
+    elif groups == 1 and ci_g < lanes and not low.has_blocked(node.inputs[0]) and attrs.get("weights") != "bfloat16":
         kind, x = "planar", planar_input(low, node)
     else:
         kind, x = "dense", blocked_input(low, node)
@@ -245,10 +251,11 @@ def merge_columns(taps: list[Tap]) -> Pairs:
 # The product
 
 
-def plan_groups(p: Product, runs: list[list[Source]], run_taps: Pairs, steps: int) -> tuple[list[Group], Pairs, Pairs]:
+def plan_groups(p: Product, runs: list[list[Source]], run_taps: Pairs, steps: int, vectors: int) -> tuple[list[Group], Pairs, Pairs]:
     """Groups and tiles for ``runs`` of sources that read the same inputs by the taps (first, count) of ``run_taps``.
 
-    Also (target, pitch) of each block in the packed weights.
+    A pixel takes ``steps`` multiply-adds for each output channel, a block has ``vectors`` of weights. Also (target, pitch) of each block in
+    the packed weights.
     """
     lanes = p.low.lanes
     limits = ((lanewise_pixels(), 0),) if p.kind == "lanewise" else conv_pixels()
@@ -266,9 +273,10 @@ def plan_groups(p: Product, runs: list[list[Source]], run_taps: Pairs, steps: in
                 tiles += t.tiles
             band = band_rows(p.rows, t.rows, steps * size * lanes * p.width)
             shift = block * p.x.c_stride if p.kind == "lanewise" else 0
-            groups.append(Group(size, block, weights, steps * size * lanes, shift, *taps, first_tile[size], len(t.tiles), t.rows, band))
+            floats = vectors * size * lanes
+            groups.append(Group(size, block, weights, floats, shift, *taps, first_tile[size], len(t.tiles), t.rows, band))
             places += [(weights + b * lanes, size * lanes) for b in range(size)]
-            weights += steps * size * lanes
+            weights += floats
             block += size
     return groups, tiles, places
 
@@ -300,14 +308,15 @@ def emit_product(p: Product) -> None:
         run_taps.append((len(tap_table), len(joined)))
         tap_table += joined
     steps = sum(tap[1] for tap in all_taps[0])
-    groups, tiles, places = plan_groups(p, runs, run_taps, steps)
+    vectors = sum(-(-tap[1] // 2) for tap in all_taps[0]) if p.bfloat16 else steps
+    groups, tiles, places = plan_groups(p, runs, run_taps, steps, vectors)
     total_blocks = sum(s.blocks(lanes) for s in p.sources)
-    w = packed_weights(p, all_taps, runs, places, total_blocks * steps * lanes)
+    w = packed_weights(p, all_taps, runs, places, total_blocks * vectors * lanes)
     bias = packed_biases(low, node.name, p.sources)
     blocks = [(s.out, s.out_block + b) for s in p.sources for b in range(s.blocks(lanes))]
     spec = {"blocks": blocks, "groups": groups, "taps": tap_table, "tiles": tiles}
     reads = [p.x, w, bias] + ([p.residual] if p.residual is not None else [])
-    algorithm = f"{p.kind} {tiles_text(groups, tiles)}"
+    algorithm = f"{p.kind} {tiles_text(groups, tiles)}{', bfloat16 weights' if p.bfloat16 else ''}"
     following: list[Tensor] = []
     task = low.emit_node(node, lambda: Conv(make_spec(p, w, bias, following, spec)), reads, p.outs, algorithm)
     task.following = following
@@ -331,7 +340,10 @@ def packed_weights(p: Product, all_taps: list[list[Tap]], runs: list[list[Source
             raw = low.raw(s.weight, 0) if constant else low.dense(s.weight)
             _, ci, kh, kw = s.weight.shape
             rows = Tensor(raw.buffer, 1, (s.channels, ci, kh, kw), ci * kh * kw, kh * kw, kw, raw.offset + s.first * ci * kh * kw)
-            make = lambda rows=rows, placed=placed, pack_taps=pack_taps: Pack(rows.operand(), packed.operand(), placed, pack_taps)  # noqa: E731
+
+            def make(rows=rows, placed=placed, pack_taps=pack_taps):
+                return Pack(rows.operand(), packed.operand(), placed, pack_taps, p.bfloat16)
+
             task = Task("pack", p.node.name, make, [rows.buffer], [buffer], shape=(floats,), algorithm="pack weights", out_bytes=4 * floats)
             low.emit(task, [low.constant_array(s.weight)] if constant else None)
     return packed
@@ -384,6 +396,7 @@ def make_spec(p: Product, w: Tensor, bias: Tensor, following: list[Tensor], tabl
         out_px=out_px,
         res_px=res_px,
         lanewise=p.kind == "lanewise",
+        bfloat16=p.bfloat16,
         act=ACTIVATIONS[kind],
         lo=lo,
         hi=hi,

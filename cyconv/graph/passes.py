@@ -178,7 +178,7 @@ def fold_batch_norms(graph: Graph) -> None:
 
 
 def flatten_into_linear(graph: Graph) -> None:
-    """(N, C, H, W) → reshape (N, C·H·W) → linear becomes a convolution with an H x W kernel: no data is moved."""
+    """(N, C, H, W) → reshape (N, C·H·W) → linear becomes a convolution with an H x W kernel, marked as "linear": no data is moved."""
     producers = graph.producers()
     for place, node in enumerate(graph.nodes):
         reshape = producers.get(node.inputs[0]) if node.op == "linear" else None
@@ -191,6 +191,7 @@ def flatten_into_linear(graph: Graph) -> None:
         weight = graph.add_constant(graph.constants[node.inputs[1]].reshape(m, c, h, w), node.inputs[1].name)
         image = Value((n, m, 1, 1), name=node.outputs[0].name)
         attrs = {"stride": (1, 1), "padding": (0, 0, 0, 0), "dilation": (1, 1), "groups": 1, "has_bias": node.attrs["has_bias"]}
+        attrs["linear"] = True
         conv = Node("conv2d", [reshape.inputs[0], weight, *node.inputs[2:]], [image], attrs, node.name)
         graph.nodes[place] = conv
         graph.nodes.insert(place + 1, Node("reshape", [image], node.outputs, {"shape": (n, m)}, node.name))

@@ -12,6 +12,7 @@ from cyconv._kernels.program import Program
 from cyconv.graph.arrays import as_array, check_out
 from cyconv.graph.ir import FLOAT32, Graph, Value
 from cyconv.graph.layout import Task
+from cyconv.graph.options import Options
 
 MAX_CAPTURE_PLANS = 8
 STEP_KEYS = ("name", "op", "shape", "layout", "algorithm", "out_bytes", "macs")
@@ -25,9 +26,9 @@ class Plan:
     A pickle of a plan holds the network and the options; it is compiled again where it is loaded.
     """
 
-    def __init__(self, traced: Graph, program: Program, tasks: list[Task], num_threads: int, single: bool, winograd: str):
+    def __init__(self, traced: Graph, program: Program, tasks: list[Task], num_threads: int, single: bool, options: Options):
         self.num_threads = num_threads
-        self.winograd = winograd
+        self.options = options
         self.input_shapes = [v.shape for v in traced.inputs]
         self.output_shapes = [v.shape for v in traced.outputs]
         self._traced = traced
@@ -107,7 +108,7 @@ class Plan:
     def __reduce__(self):
         from cyconv.graph.compile import compile_graph
 
-        return compile_graph, (self._traced, self.num_threads, self._single, self.winograd)
+        return compile_graph, (self._traced, self.num_threads, self._single, self.options)
 
     def __copy__(self) -> Plan:
         return self
@@ -155,7 +156,7 @@ class Plan:
         graph = Graph()
         graph.inputs, graph.nodes, graph.constants = self._traced.inputs, self._traced.nodes, self._traced.constants
         graph.outputs = self._traced.outputs + values
-        return compile_graph(graph, self.num_threads, False, self.winograd)
+        return compile_graph(graph, self.num_threads, False, self.options)
 
     def _capturing_plan(self, key: tuple[str, ...], values: list[Value]) -> Plan:
         with self._lock:

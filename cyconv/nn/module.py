@@ -8,12 +8,14 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 
 from cyconv.graph.arrays import as_array
 from cyconv.graph.ir import FLOAT32
+from cyconv.graph.options import Options
 from cyconv.graph.plan import Plan
 from cyconv.graph.trace import current_trace
 from cyconv.nn.parameter import as_stored
@@ -43,6 +45,7 @@ class Module:
     _non_persistent: set[str]  # names of buffers that the state dict leaves out
     _plans: PlanCache
     _changed: int
+    _compile_options: Mapping[str, Any] = MappingProxyType({})
     _keys_of_newer_versions: tuple[str, ...] = ()  # of the state dict; old checkpoints lack them, and load all the same
 
     def __init__(self) -> None:
@@ -71,7 +74,25 @@ class Module:
             raise TypeError(f"{type(self).__name__} runs on one or more arrays, given by position; got {len(inputs)} and {sorted(options)}")
         arrays = [as_array(x, name) for x, name in zip(inputs, input_names(len(inputs)), strict=True)]
         shapes = tuple(x.shape for x in arrays)
-        return self._plans.plan(self, shapes, lambda: compile_module(self, shapes))(*arrays)
+        return self._plans.plan(self, shapes, lambda: compile_module(self, shapes, **self._compile_options))(*arrays)
+
+    def compile(self, **options) -> None:
+        """Set the options of the plans that calls of this module use from now on.
+
+        Parameters
+        ----------
+        **options
+            ``winograd`` and ``weights`` of :func:`cyconv.compile`; what is left out has its default again. They hold for calls of this
+            module with arrays, not for calls of its children or by a module that contains it, and go along with copies and pickles.
+
+        Raises
+        ------
+        TypeError, ValueError
+            As of :func:`cyconv.compile`; the options stay as they were then.
+        """
+        Options(**options)
+        object.__setattr__(self, "_compile_options", options)
+        changes.note(self)
 
     def _input_names(self, number: int) -> list[str]:
         """What the inputs are called when there are so many."""
@@ -381,7 +402,7 @@ def indent(text: str) -> str:
     return text.replace("\n", "\n  ")
 
 
-def compile(module: Module, input_shape, num_threads: int | None = None, winograd: str = "auto") -> Plan:
+def compile(module: Module, input_shape, num_threads: int | None = None, winograd: str = "auto", weights: str = "float32") -> Plan:
     """Compile a network for one input shape.
 
     Parameters
@@ -397,6 +418,11 @@ def compile(module: Module, input_shape, num_threads: int | None = None, winogra
         directly, "F(2,3)", "F(3,3)", "F(4,3)" (3x3) or "F(2,5)" (5x5) names the kind that all suitable ones use. Winograd rounds
         otherwise than direct convolution (``error_bound`` in cyconv.winograd), and a NaN or infinity in the input makes all
         outputs of the tiles that read it NaN, not only those of its own windows.
+    weights : str
+        How the weights of Linear layers are stored: "float32", or "bfloat16" for half the bytes, which is what their time is made of at
+        small batches. They are rounded to nearest, even, once; sums are taken in float32. The error of a layer is at most
+        2⁻⁸·Σ|x||w| (:mod:`cyconv.bfloat16`), 2.5e-3 of the output's L2 norm where sums do not cancel more than random ones
+        do; ``plan.accuracy(x)`` reports it. Same bits for any batch size and number of threads, as ever.
 
     Returns
     -------
@@ -408,10 +434,11 @@ def compile(module: Module, input_shape, num_threads: int | None = None, winogra
     TypeError
         When ``module`` is no module or ``input_shape`` holds no ints.
     ValueError
-        When the network cannot take input of this shape, or is in training mode where that matters; when ``winograd`` is unknown.
+        When the network cannot take input of this shape, or is in training mode where that matters; when ``winograd`` or ``weights`` is
+        unknown.
     """
     if not isinstance(module, Module):
         raise TypeError(f"module: expected a cyconv.nn.Module, got {type(module).__name__}")
     several = isinstance(input_shape, (list, tuple)) and any(isinstance(s, (list, tuple)) for s in input_shape)
     shapes = tuple(check_shape(shape, "input_shape") for shape in (input_shape if several else [input_shape]))
-    return compile_module(module, shapes, num_threads, winograd)
+    return compile_module(module, shapes, num_threads, winograd=winograd, weights=weights)

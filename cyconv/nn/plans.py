@@ -10,7 +10,7 @@ from collections import Counter, OrderedDict
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from itertools import count
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from cyconv.graph.compile import compile_function
 from cyconv.graph.plan import Plan
@@ -78,10 +78,10 @@ class PlanCache:
         return sum(plan.constant_bytes + plan.arena_bytes for plan in self._plans.values())
 
 
-def compile_module(module: Module, shapes: tuple[tuple[int, ...], ...], num_threads: int | None = None, winograd: str = "auto") -> Plan:
-    """A plan of ``module`` for inputs of these shapes."""
+def compile_module(module: Module, shapes: tuple[tuple[int, ...], ...], num_threads: int | None = None, **options: Any) -> Plan:
+    """A plan of ``module`` for inputs of these shapes; options as those of ``compile_function``."""
     names = module._input_names(len(shapes))
-    return compile_function(module, shapes, names, num_threads, winograd, module._input_dtypes(len(shapes)))
+    return compile_function(module, shapes, names, num_threads, dtypes=module._input_dtypes(len(shapes)), **options)
 
 
 def input_names(number: int) -> list[str]:

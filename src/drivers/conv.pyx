@@ -42,7 +42,7 @@ cdef struct block_t:
 
 cdef struct conv_params:
     operand_t x              # IN
-    operand_t w              # IN   packed weights: base and offset only
+    operand_t w              # IN   packed weights, floats or bfloat16: base and offset only
     operand_t bias           # IN   packed biases, one vector per output block
     operand_t residual       # IN   if has_residual
     operand_t following      # weights of the next product of the plan, to be prefetched by the last group
@@ -55,7 +55,7 @@ cdef struct conv_params:
     ptrdiff_t n_groups, n_tiles, n_items
     ptrdiff_t images, rows   # of the output
     ptrdiff_t in_row, in_px, out_px, res_px
-    bint has_residual, lanewise
+    bint has_residual, lanewise, bfloat16
     int act
     float lo, hi, slope
 
@@ -100,6 +100,8 @@ cdef void compute_band(const cy_conv_args *a, const conv_params *p, const group_
                     tile.residual[b] = a.residual[b] + y * a.res_row[b] + px * p.res_px
             if p.lanewise:
                 kernel = kernels.lanewise[p.tile_pixels[t] - 1]
+            elif p.bfloat16:
+                kernel = kernels.linear_bf16[g.n_blocks - 1][p.tile_pixels[t] - 1]
             else:
                 kernel = kernels.conv[g.n_blocks - 1][n_rows - 1][p.tile_pixels[t] - 1]
             kernel(&tile)
@@ -167,7 +169,7 @@ cdef class Conv(Step):
         p.has_residual = spec.residual is not None
         if p.has_residual:
             read_operand(&p.residual, spec.residual)
-        p.lanewise = spec.lanewise
+        p.lanewise, p.bfloat16 = spec.lanewise, spec.bfloat16
         p.images, p.rows = spec.images, spec.rows
         p.in_row, p.in_px, p.out_px, p.res_px = spec.in_row, spec.in_px, spec.out_px, spec.res_px
         p.act, p.lo, p.hi, p.slope = spec.act, spec.lo, spec.hi, spec.slope
@@ -208,7 +210,7 @@ cdef class Conv(Step):
                     if p.lanewise:
                         largest = kernels.lanewise_pixels if r == 0 and g.n_blocks == 1 else 0
                     else:
-                        largest = kernels.conv_pixels[g.n_blocks - 1][r]
+                        largest = kernels.conv_pixels[g.n_blocks - 1][r] if r == 0 or not p.bfloat16 else 0
                     if not 1 <= p.tile_pixels[t] <= largest:
                         raise ValueError(f"no tile of {g.n_blocks} blocks x {r + 1} rows x {p.tile_pixels[t]} pixels")
         return 0

@@ -4,7 +4,7 @@ Layer: drivers. graph/compile makes these steps where two layouts meet, for conc
 to pack weights. Items are whole channel blocks, output blocks or rows of the destination; each writes only its own.
 """
 
-from libc.stdint cimport int32_t
+from libc.stdint cimport int32_t, uint32_t
 from libc.stdlib cimport free
 from libc.string cimport memcpy, memset
 
@@ -93,6 +93,7 @@ cdef class Relayout(Step):
 # Packing: the weights of one source into some of the output blocks of a product. For output block k of the source, lane l and
 # the s-th (tap, lane) pair (tap t, lane i of it):
 #   y[target[k] + s·pitch[k] + l] = w[k·lanes + l, channel[t] + i, row[t], column[t]],   0 where k·lanes + l ≥ w.n
+# In bfloat16 lanes 2j and 2j + 1 of a tap share a float, the first in its lower half, and s counts these pairs.
 
 cdef struct pack_params:
     operand_t w              # IN   dense oihw: dims are (o, i, kh, kw), lanes 1
@@ -102,28 +103,54 @@ cdef struct pack_params:
     ptrdiff_t *target
     ptrdiff_t *pitch
     ptrdiff_t *taps          # (channel, row, column, lanes) of each
+    bint bfloat16
+
+
+cdef inline uint32_t upper_half(float x) noexcept nogil:
+    """x as bfloat16: rounded to nearest, ties to even."""
+    cdef uint32_t bits
+    memcpy(&bits, &x, sizeof(bits))
+    if x != x:
+        return bits >> 16 | 0x40  # a NaN whose upper half would be an infinity stays a NaN
+    return (bits + 0x7fff + (bits >> 16 & 1)) >> 16
+
+
+cdef inline ptrdiff_t vectors_of(const pack_params *p, const ptrdiff_t *tap) noexcept nogil:
+    """Vectors of weights that a tap has for one output block."""
+    return (tap[3] + 1) // 2 if p.bfloat16 else tap[3]
+
+
+cdef void pack_lane(const pack_params *p, const float *w, float *y, ptrdiff_t lanes, ptrdiff_t pitch) noexcept nogil:
+    """The weights of one tap to one output channel; the channels of an output channel lie next to each other in w."""
+    cdef ptrdiff_t i, plane = p.w.h * p.w.w
+    cdef uint32_t pair
+    if not p.bfloat16:
+        for i in range(lanes):
+            y[i * pitch] = w[i * plane]
+        return
+    for i in range(0, lanes, 2):
+        pair = upper_half(w[i * plane])
+        if i + 1 < lanes:
+            pair |= upper_half(w[(i + 1) * plane]) << 16
+        memcpy(y + i // 2 * pitch, &pair, sizeof(pair))
 
 
 cdef void pack_block(const pack_params *p, const float *w, float *y, ptrdiff_t k) noexcept nogil:
     cdef ptrdiff_t L = kernels.lanes
-    cdef ptrdiff_t o = p.w.h * p.w.w * p.w.c, i_stride = p.w.h * p.w.w, pitch = p.pitch[k]
+    cdef ptrdiff_t plane = p.w.h * p.w.w, pitch = p.pitch[k]
     cdef ptrdiff_t valid = min(L, p.w.n - p.source[k] * L)
     cdef ptrdiff_t t, i, lane
     cdef const ptrdiff_t *tap
-    cdef const float *src = w
-    w += p.source[k] * L * o
+    w += p.source[k] * L * plane * p.w.c
     y += p.target[k]
     for t in range(p.n_taps):
         tap = p.taps + 4 * t
-        # Lane by lane: the channels of an output channel lie next to each other in w.
         for lane in range(valid):
-            src = w + lane * o + tap[0] * i_stride + tap[1] * p.w.w + tap[2]
-            for i in range(tap[3]):
-                y[i * pitch + lane] = src[i * i_stride]
+            pack_lane(p, w + (lane * p.w.c + tap[0]) * plane + tap[1] * p.w.w + tap[2], y + lane, tap[3], pitch)
         for lane in range(valid, L):
-            for i in range(tap[3]):
+            for i in range(vectors_of(p, tap)):
                 y[i * pitch + lane] = 0.0
-        y += tap[3] * pitch
+        y += vectors_of(p, tap) * pitch
 
 
 cdef void pack_share(const void *params, const run_t *run) noexcept nogil:
@@ -139,13 +166,13 @@ cdef void pack_share(const void *params, const run_t *run) noexcept nogil:
 cdef class Pack(Step):
     """Packed weights; `placed` lists (source block, target, pitch), `taps` (channel, row, column, lanes)."""
 
-    def __cinit__(self, w, y, placed, taps):
+    def __cinit__(self, w, y, placed, taps, bint bfloat16=False):
         cdef pack_params *p = <pack_params *> allocate(1, sizeof(pack_params))
         self.fn = pack_share
         self.params = p
         read_operand(&p.w, w)
         read_operand(&p.y, y)
-        p.n_blocks, p.n_taps = len(placed), len(taps)
+        p.n_blocks, p.n_taps, p.bfloat16 = len(placed), len(taps), bfloat16
         p.source = copy_ints([k for k, _, _ in placed])
         p.target = copy_ints([target for _, target, _ in placed])
         p.pitch = copy_ints([pitch for _, _, pitch in placed])

@@ -211,6 +211,17 @@ def conv(str isa, int blocks, int rows, int pixels, tile, Py_ssize_t repeats=1):
     run_tile(kernel, tile, blocks, repeats)
 
 
+def linear_bf16(str isa, int blocks, int pixels, tile):
+    """One tile of a product with weights in bfloat16, pairs of steps in each float; ValueError when the table has none of this size."""
+    cdef const cy_kernels *t = table_of(isa)
+    cdef cy_conv_fn kernel = NULL
+    if 1 <= blocks <= CY_CONV_BLOCKS and 1 <= pixels <= CY_CONV_PIXELS:
+        kernel = t.linear_bf16[blocks - 1][pixels - 1]
+    if kernel == NULL:
+        raise ValueError(f"no tile of {blocks} blocks x {pixels} pixels")
+    run_tile(kernel, tile, blocks, 1)
+
+
 def lanewise(str isa, int pixels, tile, Py_ssize_t repeats=1):
     """One lane-wise tile; ValueError when the table has none of this size."""
     cdef const cy_kernels *t = table_of(isa)

@@ -25,7 +25,7 @@ typedef struct {
   ptrdiff_t lanes;
 } cy_tap;
 
-/* Arguments of conv and lanewise tiles; equations in conv.inc and lanewise.inc. */
+/* Arguments of conv, linear_bf16 and lanewise tiles; equations in the .inc files of these names. */
 typedef struct {
   const float *in;          /* IN  first pixel of the tile, tap offset 0 */
   const float *w_packed;    /* IN  one slice per (tap, lane) pair, in order */
@@ -155,6 +155,8 @@ typedef struct {
   /* Tiles of 1..3 blocks, 1..2 rows, 1..max pixels; [blocks-1][rows-1][pixels-1], NULL beyond the largest. */
   int conv_pixels[CY_CONV_BLOCKS][CY_CONV_ROWS];
   cy_conv_fn conv[CY_CONV_BLOCKS][CY_CONV_ROWS][CY_CONV_PIXELS];
+  /* The one-row tiles again, with weights in bfloat16; [blocks-1][pixels-1]. */
+  cy_conv_fn linear_bf16[CY_CONV_BLOCKS][CY_CONV_PIXELS];
   /* Tiles of one block, one row, 1..lanewise_pixels pixels; [pixels-1]. */
   int lanewise_pixels;
   cy_conv_fn lanewise[CY_CONV_PIXELS];

@@ -70,6 +70,7 @@ def spec(x: Operand, y: Operand, residual=None, largest: int = 14, tile_rows: in
         out_px=L,
         res_px=L,
         lanewise=False,
+        bfloat16=False,
         act=1,
         lo=0.0,
         hi=40.0,

@@ -8,6 +8,7 @@ import pytest
 from cyconv._kernels import cpu
 from cyconv._kernels.movement import Pack, PadVector, Relayout, StridedCopy, Take
 from cyconv._kernels.program import Memory, Program
+from cyconv.bfloat16 import rounded
 from tests.drivers.places import FILL, NO_BORDER, Operand, check, place, put, run
 from tests.guard import flush, guarded
 
@@ -78,6 +79,23 @@ def test_pack(threads):
                 want[target + s * pitch : target + s * pitch + len(block)] = block
                 s += 1
     assert np.array_equal(y, want)
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+def test_pack_bfloat16(threads):
+    """Pairs of lanes of each tap, the first below; a last one alone has zero above it."""
+    o, i = L + 3, 9
+    w = np.random.default_rng(4).standard_normal((o, i, 1, 1)).astype(np.float32)
+    w[0, :2, 0, 0] = np.nan, 3.4e38
+    taps = [(0, 0, 0, 4), (4, 0, 0, 5)]
+    placed = [(0, 0, L), (1, 5 * L, L)]
+    wt = Operand(2, 1, 0, i, 1, 1, w.shape, NO_BORDER)
+    y = go(Pack(wt, row(3, 10 * L), placed, taps, True), flush(w), guarded(10 * L), threads=threads)
+    bits = y.view(np.uint32).reshape(2, 5, L)
+    halves = np.stack([bits << np.uint32(16), bits & np.uint32(0xFFFF0000)], 2).view(np.float32)  # block, pair, half, lane
+    assert not halves[:, 4, 1].any() and not halves[1, :, :, 3:].any()
+    got = halves.transpose(0, 3, 1, 2).reshape(2 * L, 10)[:o, :i]
+    assert np.array_equal(got, rounded(w.reshape(o, i)), equal_nan=True) and np.isnan(got[0, 0]) and np.isinf(got[0, 1])
 
 
 @pytest.mark.parametrize("threads", [1, 2])

@@ -8,8 +8,10 @@ from benchmarks.layers import CONVS
 from cyconv import functional as F
 from cyconv import nn
 from cyconv._kernels.cpu import lanes
-from cyconv.graph.algorithm import BY_NAME, check_winograd, choose_algorithms, stretches
+from cyconv.graph.algorithm import BY_NAME, check_winograd, stretches
+from cyconv.graph.choices import choose_algorithms
 from cyconv.graph.compile import compile_function
+from cyconv.graph.options import Options
 from cyconv.graph.passes import optimise
 from cyconv.winograd import ALL
 from tests.graph.helpers import integers, record
@@ -21,7 +23,7 @@ L = lanes()
 def chosen(fn, *shapes, winograd="auto") -> list[str | None]:
     """The name of the kind of each convolution, None for direct."""
     graph = optimise(record(fn, *shapes))
-    choose_algorithms(graph, winograd, L)
+    choose_algorithms(graph, Options(winograd), L)
     kinds = [node.attrs["winograd"] for node in graph.nodes if node.op == "conv2d"]
     return [kind and kind.name for kind in kinds]
 
@@ -121,9 +123,9 @@ def algorithms(plan) -> list[str]:
 
 def test_off():
     plan = cyconv.compile(net(), (1, 64, 20, 20), winograd="off")
-    assert plan.winograd == "off" and not any("F(" in a or "transform" in a for a in algorithms(plan))
+    assert plan.options.winograd == "off" and not any("F(" in a or "transform" in a for a in algorithms(plan))
     default = cyconv.compile(net(), (1, 64, 20, 20))
-    assert default.winograd == "auto" and sum("product" in a for a in algorithms(default)) == 2
+    assert default.options.winograd == "auto" and sum("product" in a for a in algorithms(default)) == 2
 
 
 @pytest.mark.parametrize("winograd", ["auto", "off", *BY_NAME])

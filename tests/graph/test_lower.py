@@ -8,6 +8,7 @@ from cyconv import functional as F
 from cyconv._kernels import cpu
 from cyconv.graph.compile import compile_graph, trace_function
 from cyconv.graph.lower import HANDLERS, Lowering
+from cyconv.graph.options import Options
 from cyconv.graph.passes import optimise
 from cyconv.graph.trace import apply
 from cyconv.ops import OPS
@@ -168,7 +169,7 @@ def test_random_networks(threads, winograd):
         fn, shape = random_network(seed)
         traced, single = trace_function(fn, [shape], ["x"])
         x = integers(shape, seed)
-        got = compile_graph(traced, threads, single, winograd)(x)
+        got = compile_graph(traced, threads, single, Options(winograd))(x)
         for g, w in zip([got] if single else got, evaluate(traced, x), strict=True):
             assert np.array_equal(g, w), seed
             nonzero.append(np.count_nonzero(w) / w.size)

@@ -172,7 +172,7 @@ def test_plans_of_captures_are_kept_within_bounds(net):
 def test_pickles_are_compiled_again(net):
     plan = cyconv.compile(net, SHAPE, 2, winograd="off")
     again = pickle.loads(pickle.dumps(plan))
-    assert (again.num_threads, again.winograd, again.input_shapes) == (plan.num_threads, "off", plan.input_shapes)
+    assert (again.num_threads, again.options.winograd, again.input_shapes) == (plan.num_threads, "off", plan.input_shapes)
     assert repr(again) == repr(plan)
     assert np.array_equal(again(X), plan(X))
     assert np.array_equal(again(X, capture=["fc"])[1]["fc"], plan(X, capture=["fc"])[1]["fc"])

@@ -72,6 +72,27 @@ def test_what_does_not_change_a_network_keeps_its_plans(compiled):
     assert len(compiled) == 1
 
 
+def test_options_of_calls():
+    """They hold until they are set again, and go along with copies and pickles."""
+    net = Net()
+    net.body[0].weight = np.full((4, 3), 257.0)  # bfloat16 has no such number
+    net.body[0].bias = np.zeros(4)
+    wide, narrow = 257 * X.sum(1), 256 * X.sum(1)
+    assert np.array_equal(net.body[0](X)[:, 0], wide)
+    net.body[0].compile(weights="bfloat16")
+    assert np.array_equal(net.body[0](X)[:, 0], narrow)
+    for twin in (copy.copy(net.body[0]), copy.deepcopy(net.body[0]), pickle.loads(pickle.dumps(net.body[0]))):
+        assert np.array_equal(twin(X)[:, 0], narrow)
+    assert np.array_equal(nn.Sequential(net.body[0])(X)[:, 0], wide)  # that module has its own
+    for wrong, error in (({"weights": "int8"}, ValueError), ({"colour": "red"}, TypeError), ({"winograd": "on"}, ValueError)):
+        with pytest.raises(error):
+            net.body[0].compile(**wrong)
+    assert np.array_equal(net.body[0](X)[:, 0], narrow)
+    net.body[0].compile()
+    assert np.array_equal(net.body[0](X)[:, 0], wide)
+    assert not Net()._compile_options
+
+
 CHANGES = {
     "parameter": lambda net: setattr(net.body[0], "weight", np.ones((4, 3))),
     "parameter removed": lambda net: setattr(net.body[0], "bias", None),
