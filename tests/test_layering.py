@@ -32,7 +32,7 @@ LAYERS = {
     "onnx": ("cyconv/onnx/",),
     "lecture": ("cyconv/lecture.py",),
     "package": ("cyconv/__init__.py",),
-    "cli": ("cyconv/cli.py", "cyconv/__main__.py", "cyconv/demo.py"),
+    "cli": ("cyconv/cli/", "cyconv/__main__.py", "cyconv/demo.py"),
 }
 RANKS = {layer: rank for rank, layer in enumerate(LAYERS)}
 

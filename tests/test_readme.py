@@ -36,6 +36,6 @@ def test_commands_exist():
     """The README's table of commands is that of the program."""
     commands = re.findall(r"^\| `(\w+)[^|]*\| ", README.split("## On the command line")[1].split("##")[0], re.M)
     assert commands[0] == "cyconv"
-    assert len(commands) == 7
+    assert len(commands) == 8
     for command in commands[1:]:
         assert cli.main([command, "--help"]) == 0

@@ -34,8 +34,9 @@ class OnnxNet(Module):
 
     Attributes
     ----------
+    inputs : list of ModelInput
+        ``name``, ``dtype`` and ``dims`` of each. Initialisers are not among them.
     input_names, output_names : list of str
-        Of the model. Initialisers are not among the inputs.
     """
 
     def __init__(self, model: Model, known_inputs: set[str]):
@@ -43,6 +44,7 @@ class OnnxNet(Module):
         for name, array in model.arrays.items():
             table: dict[str, Any] = {FLOAT32: self._parameters, INT64: self._buffers}.get(array.dtype.name, {})
             table[name] = array
+        self.inputs = list(model.inputs)
         self.input_names = [value.name for value in model.inputs]
         self.output_names = list(model.outputs)
         self._model = model
