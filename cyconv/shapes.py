@@ -13,7 +13,7 @@ from collections.abc import Sequence
 MAX_DIM = 2**31  # sizes stay below this, so that they fit in 32-bit signed integers
 MAX_BYTES = 2**46  # per array: far above any memory, far below where 64-bit offsets could overflow
 
-Padding = tuple[int, int, int, int]
+Padding = tuple[int, ...]  # (before, after) of each axis in turn: (top, bottom, left, right), (front, back, top, bottom, left, right)
 
 
 def integer(value, name: str, minimum: int | None = None) -> int:
@@ -44,13 +44,15 @@ def integer(value, name: str, minimum: int | None = None) -> int:
     return number
 
 
-def pair(value, name: str, minimum: int | None = None) -> tuple[int, int]:
-    """Return an int or a sequence of two ints as ``(vertical, horizontal)``.
+def sizes(value, rank: int, name: str, minimum: int | None = None) -> tuple[int, ...]:
+    """Return an int or a sequence of ints as one int for each of ``rank`` directions, outermost first.
 
     Parameters
     ----------
-    value : int or sequence of two ints
-        One int stands for both directions.
+    value : int or sequence of ints
+        One int stands for all directions.
+    rank : int
+        1, 2 or 3.
     name : str
         The argument's name, for the message.
     minimum : int, optional
@@ -61,17 +63,23 @@ def pair(value, name: str, minimum: int | None = None) -> tuple[int, int]:
     TypeError
         When ``value`` is neither an int nor a sequence of ints (bools and floats are refused).
     ValueError
-        When a sequence has not two entries, or an entry is out of range.
+        When a sequence has not ``rank`` entries, or an entry is out of range.
     """
     if _index(value) is not None:
-        one = integer(value, name, minimum)
-        return one, one
+        return (integer(value, name, minimum),) * rank
     entries = _entries(value)
+    wanted = {1: "one int", 2: "an int or a pair of ints", 3: "an int or three ints"}[rank]
     if entries is None or any(_index(v) is None for v in entries):
-        raise TypeError(f"{name} must be an int or a pair of ints, got {value!r} ({type(value).__name__})")
-    if len(entries) != 2:
-        raise ValueError(f"{name} must be an int or a pair of ints, got {len(entries)} entries: {value!r}")
-    return integer(entries[0], name, minimum), integer(entries[1], name, minimum)
+        raise TypeError(f"{name} must be {wanted}, got {value!r} ({type(value).__name__})")
+    if len(entries) != rank:
+        raise ValueError(f"{name} must be {wanted}, got {len(entries)} entries: {value!r}")
+    return tuple(integer(v, name, minimum) for v in entries)
+
+
+def pair(value, name: str, minimum: int | None = None) -> tuple[int, int]:
+    """:func:`sizes` of an image: ``(vertical, horizontal)``."""
+    vertical, horizontal = sizes(value, 2, name, minimum)
+    return vertical, horizontal
 
 
 def check_shape(shape: Sequence[int], name: str, itemsize: int = 4) -> tuple[int, ...]:
@@ -173,16 +181,56 @@ def pool_output_size(
     return out
 
 
-def conv_padding(padding, kernel: tuple[int, int], stride: tuple[int, int] = (1, 1), dilation: tuple[int, int] = (1, 1)) -> Padding:
-    """Return a convolution's ``padding`` argument as ``(top, bottom, left, right)``.
+def conv_transpose_output_size(
+    size: int, kernel: int, stride: int = 1, pad_before: int = 0, pad_after: int = 0, dilation: int = 1, output_padding: int = 0
+) -> int:
+    """Output positions of a transposed convolution along one axis.
+
+    ``(size - 1)*stride - pads + dilation*(kernel - 1) + output_padding + 1``.
 
     Parameters
     ----------
-    padding : int, (int, int), ((int, int), (int, int)), "same" or "valid"
-        One int for all sides, ``(vertical, horizontal)``, or ``((top, bottom), (left, right))``. "same" keeps the size at
+    size, kernel, stride, pad_before, pad_after, dilation, output_padding : int
+        All of one axis.
+
+    Returns
+    -------
+    int
+        At least 1.
+
+    Raises
+    ------
+    ValueError
+        When an argument is out of range or nothing is left.
+    """
+    size = integer(size, "input size", 1)
+    _, span = _window(size, kernel, stride, pad_before, pad_after, dilation)
+    out = (size - 1) * stride - pad_before - pad_after + span + integer(output_padding, "output_padding", 0)
+    if out < 1:
+        raise ValueError(
+            f"Given input size: {size}, kernel {kernel} (dilation {dilation}), stride {stride}, padding {pad_before} and {pad_after}. "
+            f"Calculated output size: {out}. Output size is too small"
+        )
+    return integer(out, "output size")
+
+
+def conv_padding(padding, kernel: Sequence[int], stride: Sequence[int] = (), dilation: Sequence[int] = ()) -> Padding:
+    """Return a convolution's ``padding`` argument as (before, after) of each axis in turn.
+
+    Parameters
+    ----------
+    padding : int, one int for each axis, one (int, int) for each axis, "same" or "valid"
+        One int for all sides, one for both sides of each axis, or (before, after) of each axis. "same" keeps the size at
         stride 1: ``dilation*(kernel-1)`` cells in all, an odd one goes after, as in PyTorch.
-    kernel, stride, dilation : (int, int)
-        Needed for "same".
+    kernel : sequence of int
+        One entry for each axis.
+    stride, dilation : sequence of int
+        Needed for "same"; ones when left out.
+
+    Returns
+    -------
+    tuple of int
+        ``(top, bottom, left, right)`` for two axes, ``(front, back, top, bottom, left, right)`` for three.
 
     Raises
     ------
@@ -191,26 +239,24 @@ def conv_padding(padding, kernel: tuple[int, int], stride: tuple[int, int] = (1,
     ValueError
         When it is negative, an unknown word, or "same" with a stride other than 1.
     """
+    rank = len(kernel)
     if isinstance(padding, str):
-        return _padding_by_name(padding, kernel, stride, dilation)
+        return _padding_by_name(padding, kernel, stride or (1,) * rank, dilation or (1,) * rank)
     sides = _entries(padding)
-    if sides is not None and len(sides) == 2 and all(_entries(s) is not None for s in sides):
-        top, bottom = pair(sides[0], "padding", 0)
-        left, right = pair(sides[1], "padding", 0)
-        return top, bottom, left, right
-    vertical, horizontal = pair(padding, "padding", 0)
-    return vertical, vertical, horizontal, horizontal
+    if sides is not None and len(sides) == rank and all(_entries(s) is not None for s in sides):
+        return tuple(cells for side in sides for cells in pair(side, "padding", 0))
+    return tuple(cells for cells in sizes(padding, rank, "padding", 0) for _ in range(2))
 
 
-def pool_padding(padding, kernel: tuple[int, int]) -> Padding:
-    """Return a pooling's ``padding`` argument as ``(top, bottom, left, right)``.
+def pool_padding(padding, kernel: Sequence[int]) -> Padding:
+    """Return a pooling's ``padding`` argument as (before, after) of each axis in turn.
 
     Parameters
     ----------
-    padding : int, (int, int) or ((int, int), (int, int))
+    padding : int, one int for each axis, or one (int, int) for each axis
         As for :func:`conv_padding`, without the words.
-    kernel : (int, int)
-        The undilated window.
+    kernel : sequence of int
+        The undilated window, one entry for each axis.
 
     Raises
     ------
@@ -220,20 +266,14 @@ def pool_padding(padding, kernel: tuple[int, int]) -> Padding:
         When it is negative or above half the kernel (PyTorch's rule).
     """
     if isinstance(padding, str):
-        raise TypeError(f"padding must be an int or a pair of ints, got {padding!r}")
+        sizes(padding, len(kernel), "padding")
     sides = conv_padding(padding, kernel)
-    check_pool_padding(sides, kernel)
-    return sides
-
-
-def check_pool_padding(padding: Padding, kernel: tuple[int, int]) -> None:
-    """Raise ValueError when a side of ``(top, bottom, left, right)`` is more than half of the undilated kernel."""
-    top, bottom, left, right = padding
-    if max(top, bottom) > kernel[0] // 2 or max(left, right) > kernel[1] // 2:
+    if any(cells > kernel[i // 2] // 2 for i, cells in enumerate(sides)):
         raise ValueError(
             "pad should be smaller than or equal to half of kernel size, "
-            f"but got padding (top, bottom, left, right) = {tuple(padding)} and kernel {tuple(kernel)}"
+            f"but got padding {sides} (before and after of each axis) and kernel {tuple(kernel)}"
         )
+    return sides
 
 
 def adaptive_windows(size: int, output: int) -> list[tuple[int, int]]:
@@ -320,14 +360,15 @@ def _window(size: int, kernel: int, stride: int, pad_before: int, pad_after: int
     return padded, span
 
 
-def _padding_by_name(word: str, kernel: tuple[int, int], stride: tuple[int, int], dilation: tuple[int, int]) -> Padding:
+def _padding_by_name(word: str, kernel: Sequence[int], stride: Sequence[int], dilation: Sequence[int]) -> Padding:
     """The padding that "same" or "valid" stands for."""
+    rank = len(kernel)
     if word == "valid":
-        return 0, 0, 0, 0
+        return (0,) * (2 * rank)
     if word != "same":
-        raise ValueError(f"Invalid padding string: {word!r}; padding must be an int, a pair, two pairs, 'same' or 'valid'")
-    if pair(stride, "stride", 1) != (1, 1):
+        raise ValueError(f"Invalid padding string: {word!r}; padding must be an int, one or two for each axis, 'same' or 'valid'")
+    if any(s != 1 for s in sizes(stride, rank, "stride", 1)):
         raise ValueError(f"padding='same' is not supported for strided convolutions, got stride {stride}")
-    spans = [effective_kernel(k, d) - 1 for k, d in zip(pair(kernel, "kernel size", 1), pair(dilation, "dilation", 1), strict=True)]
-    (top, left) = (s // 2 for s in spans)
-    return top, spans[0] - top, left, spans[1] - left
+    both = zip(sizes(kernel, rank, "kernel size", 1), sizes(dilation, rank, "dilation", 1), strict=True)
+    totals = [effective_kernel(k, d) - 1 for k, d in both]
+    return tuple(cells for total in totals for cells in (total // 2, total - total // 2))

@@ -16,11 +16,15 @@ import numpy as np
 
 import cyconv
 from cyconv import functional as F
+from cyconv.graph.compile import compile_function
+from cyconv.graph.trace import apply
 from cyconv.ops import OPS
+from cyconv.ops.pool import window_cells
 from cyconv.shapes import conv_output_size, pool_output_size
 from tests.parallel import small_plans_use_threads
 
 COUNTS = {"conv2d": 1200, "max_pool2d": 250, "avg_pool2d": 250, "adaptive_max_pool2d": 100, "adaptive_avg_pool2d": 100, "linear": 250}
+COUNTS |= {"lp_pool2d": 50, "max_pool3d": 120, "avg_pool3d": 120, "lp_pool3d": 50, "adaptive_max_pool3d": 40, "adaptive_avg_pool3d": 40}
 MAX_MACS = 400_000  # of one case; 16384 products of values within ±8 and a bias stay far below 2**24
 
 
@@ -30,7 +34,7 @@ class Case:
 
     op: str
     shapes: list[tuple[int, ...]]
-    options: dict  # of the function
+    options: dict | None  # of the function; None records the op itself
     attrs: dict  # of the op
     seed: int
 
@@ -43,7 +47,13 @@ class Case:
         return [r.astype(np.float32) if r.dtype.kind == "f" else r for r in results]
 
     def got(self) -> list[np.ndarray]:
-        y = getattr(F, self.op)(*self.arrays(), **self.options)
+        arrays = self.arrays()
+        if self.options is None:
+            names = [f"x{i}" for i in range(len(arrays))]
+            record = lambda *inputs: tuple(apply(self.op, list(inputs), self.attrs))  # noqa: E731
+            y = compile_function(record, self.shapes, names, cyconv.get_num_threads())(*arrays)
+        else:
+            y = getattr(F, self.op)(*arrays, **self.options)
         return list(y) if isinstance(y, tuple) else [y]
 
 
@@ -110,13 +120,45 @@ def pool_case(op: str) -> Callable[[np.random.Generator, int], Case | None]:
     return make
 
 
-def adaptive_case(op: str) -> Callable[[np.random.Generator, int], Case | None]:
+def window_case(op: str) -> Callable[[np.random.Generator, int], Case | None]:
+    """Pools of volumes and p-norms, with what ONNX has beyond PyTorch: any padding, dilation, orders of indices."""
+    rank = int(op[-2])
+
     def make(rng: np.random.Generator, seed: int) -> Case | None:
-        (h, w), n, c = image(rng), batch(rng), int(rng.integers(1, 71))
-        attrs: dict = {"output_size": tuple(int(v) for v in rng.integers(1, 8, 2))}
-        if op == "adaptive_max_pool2d":
+        size, n, c = tuple(int(v) for v in rng.integers(1, 9, rank)), batch(rng), int(rng.integers(1, 41))
+        kernel, stride, dilation = (tuple(int(v) for v in rng.integers(1, end, rank)) for end in (4, 4, 3))
+        padding = tuple(int(v) for v in rng.integers(0, 3, 2 * rank)) if rng.random() < 0.6 else (0,) * (2 * rank)
+        attrs = {"kernel": kernel, "stride": stride, "padding": padding, "dilation": dilation, "ceil_mode": bool(rng.integers(2))}
+        if op.startswith("max"):
+            attrs |= {"return_indices": bool(rng.integers(2)), "index_order": str(rng.choice(["plane", "row", "column"]))}
+        elif op.startswith("avg"):
+            attrs |= {
+                "count_include_pad": bool(rng.integers(2)),
+                "divisor_override": int(rng.integers(1, 9)) if rng.random() < 0.2 else None,
+            }
+        else:
+            attrs |= {"norm_type": 1, "absolute": bool(rng.integers(4)), "rescale": False}
+        try:
+            out = OPS[op].infer([(n, c, *size)], attrs)[0]
+        except ValueError:
+            return None
+        ends = zip(size, out[2:], kernel, stride, dilation, padding[::2], strict=True)
+        if not all(all(w) for w in (window_cells(s, o, (k, t, d), (p, 0))[1] for s, o, k, t, d, p in ends)):
+            return None  # a window without a cell: an average of nothing, or minus infinity
+        return Case(op, [(n, c, *size)], None, attrs, seed)
+
+    return make
+
+
+def adaptive_case(op: str) -> Callable[[np.random.Generator, int], Case | None]:
+    rank = int(op[-2])
+
+    def make(rng: np.random.Generator, seed: int) -> Case | None:
+        size, n, c = image(rng), batch(rng), int(rng.integers(1, 71))
+        attrs: dict = {"output_size": tuple(int(v) for v in rng.integers(1, 8, rank))}
+        if op.startswith("adaptive_max"):
             attrs["return_indices"] = bool(rng.integers(2))
-        return Case(op, [(n, c, h, w)], attrs, attrs, seed)
+        return Case(op, [(n, c, *(size if rank == 2 else (int(rng.integers(1, 5)), *size)))], attrs, attrs, seed)
 
     return make
 
@@ -136,6 +178,12 @@ MAKERS = {
     "adaptive_max_pool2d": adaptive_case("adaptive_max_pool2d"),
     "adaptive_avg_pool2d": adaptive_case("adaptive_avg_pool2d"),
     "linear": linear_case,
+    "lp_pool2d": window_case("lp_pool2d"),
+    "max_pool3d": window_case("max_pool3d"),
+    "avg_pool3d": window_case("avg_pool3d"),
+    "lp_pool3d": window_case("lp_pool3d"),
+    "adaptive_max_pool3d": adaptive_case("adaptive_max_pool3d"),
+    "adaptive_avg_pool3d": adaptive_case("adaptive_avg_pool3d"),
 }
 
 

@@ -93,12 +93,16 @@ cdef extern from "microkernels.h" nogil:
 
     ctypedef struct cy_pool_args:
         const float *inp "in"
+        ptrdiff_t in_slice
+        ptrdiff_t n_slices
         ptrdiff_t in_row
         ptrdiff_t n_rows
         const int32_t *column
         const int32_t *n_cols
         ptrdiff_t col_step
         const float *divisor
+        float power
+        int absolute
         float *out
         ptrdiff_t n_out
         ptrdiff_t run_first
@@ -126,6 +130,7 @@ cdef extern from "microkernels.h" nogil:
         void (*wino_weights)(const cy_wino_weights_args *) noexcept nogil
         void (*max_pool)(const cy_pool_args *) noexcept nogil
         void (*avg_pool)(const cy_pool_args *) noexcept nogil
+        void (*lp_pool)(const cy_pool_args *) noexcept nogil
         void (*unary)(int, const float *, float *, ptrdiff_t, float, float) noexcept nogil
         void (*binary)(int, const float *, const float *, float *, ptrdiff_t, int) noexcept nogil
         void (*integer_unary)(int, int, const void *, void *, ptrdiff_t) noexcept nogil

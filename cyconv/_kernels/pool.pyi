@@ -2,33 +2,25 @@
 from collections.abc import Sequence
 from typing import Any, Literal
 
+from numpy import float32
+from numpy.typing import NDArray
+
 from cyconv._kernels.step import Step
+
+# Where each window begins inside the input, how many of its positions lie inside, the dilation, the input's size.
+Axis = tuple[Sequence[int], Sequence[int], int, int]
 
 class Pool(Step):
     def __init__(
         self,
         x: Any,
         y: Any,
-        kind: Literal["max", "avg"],
-        row_start: Sequence[int],
-        n_rows: Sequence[int],
-        column: Sequence[int],
-        n_cols: Sequence[int],
-        row_step: int,
-        col_step: int,
-        divisor: Sequence[float] | None = None,
+        kind: Literal["max", "avg", "lp"],
+        axes: Sequence[Axis],
+        divisor: NDArray[float32] | None = None,
+        power: float = 1.0,
+        absolute: bool = False,
     ) -> None: ...
 
 class MaxPoolIndices(Step):
-    def __init__(
-        self,
-        x: Any,
-        y: Any,
-        indices: Any,
-        row_start: Sequence[int],
-        n_rows: Sequence[int],
-        column: Sequence[int],
-        n_cols: Sequence[int],
-        row_step: int,
-        col_step: int,
-    ) -> None: ...
+    def __init__(self, x: Any, y: Any, indices: Any, axes: Sequence[Axis], index_strides: Sequence[int]) -> None: ...

@@ -19,6 +19,9 @@ ctypedef struct run_t:
 #   offset + n·n_stride + (c // lanes)·c_stride + y·h_stride + x·lanes + c % lanes
 # `offset` is that of (0, 0, 0, 0); a border of top, bottom, left and right pixels lies around each channel block and belongs
 # to the tensor: whoever writes the tensor writes zeros there. All strides and offsets count floats.
+# A planar tensor of volumes (n, c, depth, h, w) has their slices as images: (n·depth, c, h, w). Slice n begins at
+#   (n // depth)·n_stride + (n % depth)·h·h_stride
+# Only steps that call image_at take such tensors; depth is 1 for all others.
 ctypedef struct operand_t:
     int base
     int lanes
@@ -34,6 +37,7 @@ ctypedef struct operand_t:
     ptrdiff_t bottom
     ptrdiff_t left
     ptrdiff_t right
+    ptrdiff_t depth
 
 ctypedef void (*step_fn)(const void *params, const run_t *run) noexcept nogil
 
@@ -48,6 +52,10 @@ cdef ptrdiff_t *copy_ints(object values) except NULL
 cdef inline float *at(const run_t *run, const operand_t *t) noexcept nogil:
     """The address of the tensor's element (0, 0, 0, 0) in this run."""
     return <float *> run.bases[t.base] + t.offset
+
+cdef inline float *image_at(const run_t *run, const operand_t *t, ptrdiff_t image) noexcept nogil:
+    """The address of an image, or of a slice where the tensor holds volumes."""
+    return at(run, t) + image // t.depth * t.n_stride + image % t.depth * t.h * t.h_stride
 
 cdef inline ptrdiff_t blocks(const operand_t *t) noexcept nogil:
     """How many channel blocks the tensor has."""

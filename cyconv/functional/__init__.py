@@ -22,6 +22,14 @@ from cyconv.functional.activation import (
     softmax,
     tanh,
 )
+from cyconv.functional.adaptive import (
+    adaptive_avg_pool1d,
+    adaptive_avg_pool2d,
+    adaptive_avg_pool3d,
+    adaptive_max_pool1d,
+    adaptive_max_pool2d,
+    adaptive_max_pool3d,
+)
 from cyconv.functional.arithmetic import add, linear, mul
 from cyconv.functional.conv import conv1d, conv2d
 from cyconv.functional.form import (
@@ -37,13 +45,19 @@ from cyconv.functional.form import (
 )
 from cyconv.functional.movement import cat, chunk, pad, split, stack
 from cyconv.functional.norm import batch_norm, group_norm, instance_norm, layer_norm, local_response_norm
-from cyconv.functional.pool import adaptive_avg_pool2d, adaptive_max_pool2d, avg_pool2d, max_pool2d
+from cyconv.functional.pool import avg_pool1d, avg_pool2d, avg_pool3d, lp_pool1d, lp_pool2d, lp_pool3d, max_pool1d, max_pool2d, max_pool3d
 
 __all__ = [
+    "adaptive_avg_pool1d",
     "adaptive_avg_pool2d",
+    "adaptive_avg_pool3d",
+    "adaptive_max_pool1d",
     "adaptive_max_pool2d",
+    "adaptive_max_pool3d",
     "add",
+    "avg_pool1d",
     "avg_pool2d",
+    "avg_pool3d",
     "batch_norm",
     "cat",
     "channel_shuffle",
@@ -63,7 +77,12 @@ __all__ = [
     "linear",
     "local_response_norm",
     "log_softmax",
+    "lp_pool1d",
+    "lp_pool2d",
+    "lp_pool3d",
+    "max_pool1d",
     "max_pool2d",
+    "max_pool3d",
     "mul",
     "pad",
     "permute",

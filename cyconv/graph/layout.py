@@ -2,7 +2,8 @@
 
 A value of the graph may have up to two tensors: a dense one (C order, as NumPy has it) and a blocked one
 (``nchw16c`` and the like: channels in blocks of as many as a vector has lanes, with a border of zeros that spares
-convolutions every test for the image's edge). Values of rank 2 to 4 can be blocked: (N, C), (N, C, L) and (N, C, H, W).
+convolutions every test for the image's edge). Values of rank 2 to 5 can be blocked: (N, C), (N, C, L), (N, C, H, W), and volumes
+(N, C, D, H, W) as the N·D images that are their slices.
 """
 
 from __future__ import annotations
@@ -24,15 +25,26 @@ def round_up(n: int, step: int) -> int:
     return -(-n // step) * step
 
 
+def volume(shape: tuple[int, ...]) -> tuple[int, int, int, int, int] | None:
+    """(n, c, d, h, w) of a value that can be blocked, None for other ranks. Equal ones of two values mean equal layouts."""
+    if not 2 <= len(shape) <= 5:
+        return None
+    d, h, w = (1,) * (5 - len(shape)) + shape[2:]
+    return shape[0], shape[1], d, h, w
+
+
+def depth(shape: tuple[int, ...]) -> int:
+    """Slices of a volume; 1 for values of other ranks."""
+    return shape[2] if len(shape) == 5 else 1
+
+
 def canonical(shape: tuple[int, ...]) -> tuple[int, int, int, int] | None:
-    """(n, c, h, w) of a value that can be blocked, None for other ranks."""
-    if len(shape) == 2:
-        return (*shape, 1, 1)
-    if len(shape) == 3:
-        return (shape[0], shape[1], 1, shape[2])
-    if len(shape) == 4:
-        return shape
-    return None
+    """(n, c, h, w) of a value that can be blocked, where n counts the slices of volumes; None for other ranks."""
+    whole = volume(shape)
+    if whole is None:
+        return None
+    n, c, d, h, w = whole
+    return n * d, c, h, w
 
 
 @dataclass(eq=False)
@@ -66,11 +78,15 @@ class Operand:
     h_stride: int
     dims: tuple[int, int, int, int]
     border: Border
+    depth: int = 1
 
 
 @dataclass(frozen=True)
 class Tensor:
-    """A value's place: ``lanes`` 1 is dense or planar; ``offset`` counts floats from the start of the buffer to element (0, 0, 0, 0)."""
+    """A value's place: ``lanes`` 1 is dense or planar; ``offset`` counts floats from the start of the buffer to element (0, 0, 0, 0).
+
+    ``depth`` is that of dense volumes whose slices count as images, see :func:`slices`.
+    """
 
     buffer: Buffer
     lanes: int
@@ -80,11 +96,12 @@ class Tensor:
     h_stride: int
     offset: int = 0
     border: Border = NO_BORDER
+    depth: int = 1
 
     def operand(self) -> Operand:
         """Resolved against the memory plan."""
         where = self.buffer.offset + self.offset
-        return Operand(self.buffer.base, self.lanes, where, self.n_stride, self.c_stride, self.h_stride, self.dims, self.border)
+        return Operand(self.buffer.base, self.lanes, where, self.n_stride, self.c_stride, self.h_stride, self.dims, self.border, self.depth)
 
     def channels(self, first: int, count: int) -> Tensor:
         """The slice of channels first … first + count − 1; ``first`` is a multiple of ``lanes``."""
@@ -121,6 +138,14 @@ def tensor_floats(dims: tuple[int, int, int, int], lanes: int, border: Border = 
     n, c, h, w = dims
     top, bottom, left, right = border
     return n * round_up(c, lanes) * (top + h + bottom) * (left + w + right)
+
+
+def slices(t: Tensor, shape: tuple[int, ...]) -> Tensor:
+    """A dense tensor of this shape as images: volumes (n, c, d, h, w) as n·d slices, anything else as it is."""
+    if t.lanes > 1 or depth(shape) == 1:
+        return t
+    n, c, d, h, w = shape
+    return Tensor(t.buffer, 1, (n * d, c, h, w), c * d * h * w, d * h * w, w, t.offset, depth=max(d, 1))
 
 
 def flat(t: Tensor, floats: int) -> Tensor:

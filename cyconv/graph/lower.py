@@ -24,18 +24,21 @@ from cyconv.graph.layout import (
     Task,
     Tensor,
     canonical,
+    depth,
     flat,
     image_dims,
     joined,
     numel,
+    slices,
     tensor,
     tensor_floats,
+    volume,
 )
 from cyconv.ops.dtypes import words
 
 # Ops whose result is blocked when it can be; element-wise ops and concatenations follow their inputs.
-BLOCKED_OPS = {"conv2d", "linear", "max_pool2d", "avg_pool2d", "adaptive_avg_pool2d", "adaptive_max_pool2d", "batch_norm"}
-BLOCKED_OPS |= {"local_response_norm", "prelu"}
+BLOCKED_OPS = {"conv2d", "conv3d", "linear", "batch_norm", "local_response_norm", "prelu"}
+BLOCKED_OPS |= {f"{kind}_pool{rank}d" for kind in ("max", "avg", "lp", "adaptive_avg", "adaptive_max") for rank in (2, 3)}
 # Ops whose result is in C order whatever their inputs are.
 DENSE_OPS = {"reshape", "cat", "slice", "permute", "pad", "softmax", "log_softmax", "where", "cast"}
 
@@ -119,11 +122,11 @@ class Lowering:
     # Values that share memory
 
     def root(self, v: Value) -> Value:
-        """The value whose tensors ``v`` uses: a reshape that keeps (n, c, h, w) is only another name."""
+        """The value whose tensors ``v`` uses: a reshape that keeps (n, c, d, h, w) is only another name."""
         while True:
             v = self._names.get(v, v)
             node = self._producers.get(v)
-            if node is None or node.op != "reshape" or canonical(v.shape) is None or canonical(node.inputs[0].shape) != canonical(v.shape):
+            if node is None or node.op != "reshape" or volume(v.shape) is None or volume(node.inputs[0].shape) != volume(v.shape):
                 return v
             v = node.inputs[0]
 
@@ -175,9 +178,9 @@ class Lowering:
         """For each buffer's value, the widest padding of any direct convolution that reads it."""
         border: dict[Value, Border] = {}
         for node in self.graph.nodes:
-            if node.op == "conv2d" and not node.attrs.get("winograd"):
+            if node.op in ("conv2d", "conv3d") and not node.attrs.get("winograd"):
                 top, _ = self._top(node.inputs[0])
-                border[top] = tuple(map(max, border.get(top, NO_BORDER), node.attrs["padding"]))
+                border[top] = tuple(map(max, border.get(top, NO_BORDER), node.attrs["padding"][-4:]))
         return border
 
     # Tensors of values
@@ -186,10 +189,8 @@ class Lowering:
         return numel(v.shape) * words(v.dtype)
 
     def _dense_tensor(self, v: Value, buffer: Buffer) -> Tensor:
-        dims = canonical(v.shape)
-        if dims is None:
-            dims = (1, 1, 1, self._floats(v))
-        return tensor(buffer, dims, 1)
+        dims = canonical(v.shape) if depth(v.shape) == 1 else None
+        return tensor(buffer, dims or (1, 1, 1, self._floats(v)), 1)
 
     def is_constant(self, v: Value) -> bool:
         return self.root(v) in self.graph.constants
@@ -214,7 +215,7 @@ class Lowering:
                 self.copy(flat(raw, self._floats(v)), flat(found, self._floats(v)), v.name, [stored])
             else:
                 found = self.new_dense(v)
-                self.relayout(self._blocked[r], found, v)
+                self.relayout(self._blocked[r], slices(found, v.shape), v)
             self._dense[r] = found
         return found
 
@@ -222,7 +223,7 @@ class Lowering:
         """``v`` in blocks of channels, with its border."""
         r = self.root(v)
         if r not in self._blocked:
-            source = self.dense(v)
+            source = slices(self.dense(v), v.shape)
             if r in self.graph.constants:
                 dims = image_dims(v.shape)
                 self._blocked[r] = tensor(Buffer("constant", tensor_floats(dims, self.lanes), name=v.name), dims, self.lanes)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from cyconv._kernels.moments import GroupNorm, LayerNorm
 from cyconv.graph.ir import Node
-from cyconv.graph.layout import Tensor, flat, image_dims, numel, tensor
+from cyconv.graph.layout import Tensor, depth, flat, image_dims, numel, tensor
 from cyconv.graph.lower import Lowering, lowers
 
 
@@ -32,7 +32,7 @@ def lower_group_norm(low: Lowering, node: Node) -> None:
     weight, bias = (low.dense(parameter) for parameter in node.inputs[1:])
     x, y = (
         (low.blocked(v), low.new_blocked(out))
-        if low.has_blocked(v)
+        if low.has_blocked(v) and depth(v.shape) == 1  # moments go over all slices of a volume
         else (planes(low.dense(v), v.shape), planes(low.new_dense(out), v.shape))
     )
     low.emit_node(node, lambda: GroupNorm(x.operand(), y.operand(), weight.operand(), bias.operand(), groups, eps), [x, weight, bias], [y])

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from numbers import Real
+from typing import Any
 
 import numpy as np
 
 from cyconv.ops.base import Shape
 from cyconv.shapes import Padding, check_shape, integer
 
-Plane = tuple[int, int]
+AXES = {2: "H, W", 3: "D, H, W"}  # of an image and of a volume
+SIDES = {2: "top, bottom, left, right", 3: "front, back, top, bottom, left, right"}
 
 
 def expect_inputs(op: str, shapes: list[Shape], *counts: int) -> None:
@@ -20,10 +22,12 @@ def expect_inputs(op: str, shapes: list[Shape], *counts: int) -> None:
         raise ValueError(f"{op} expects {' or '.join(map(str, counts))} inputs, got {len(shapes)}")
 
 
-def expect_images(op: str, shape: Shape) -> None:
-    """Raise ValueError unless ``shape`` is [N, C, H, W] with only N possibly 0."""
-    if len(shape) != 4 or 0 in shape[1:]:
-        raise ValueError(f"{op}: expected 4D input [N, C, H, W] with optional 0 dim batch size, but got input of size: {list(shape)}")
+def expect_images(op: str, shape: Shape, rank: int = 2) -> None:
+    """Raise ValueError unless ``shape`` is [N, C, H, W] (or [N, C, D, H, W] for rank 3) with only N possibly 0."""
+    if len(shape) != rank + 2 or 0 in shape[1:]:
+        raise ValueError(
+            f"{op}: expected {rank + 2}D input [N, C, {AXES[rank]}] with optional 0 dim batch size, but got input of size: {list(shape)}"
+        )
 
 
 def real(value, name: str) -> float:
@@ -33,12 +37,11 @@ def real(value, name: str) -> float:
     return float(value)
 
 
-def four_sides(value, name: str) -> Padding:
-    """``(top, bottom, left, right)``, each at least 0."""
-    if len(value) != 4:
-        raise ValueError(f"{name} must be (top, bottom, left, right), got {value!r}")
-    top, bottom, left, right = (integer(v, name, 0) for v in value)
-    return top, bottom, left, right
+def all_sides(value, name: str, rank: int = 2) -> Padding:
+    """(before, after) of each axis in turn, each at least 0."""
+    if len(value) != 2 * rank:
+        raise ValueError(f"{name} must be ({SIDES[rank]}), got {value!r}")
+    return tuple(integer(v, name, 0) for v in value)
 
 
 def infer_same(op: str, check: Callable[[dict], object] | None = None) -> Callable[[list[Shape], dict], list[Shape]]:
@@ -58,22 +61,27 @@ def over_channels(vector: np.ndarray, ndim: int) -> np.ndarray:
     return vector.reshape((-1,) + (1,) * (ndim - 2))
 
 
-def taps(x: np.ndarray, kernel: Plane, stride: Plane, dilation: Plane, out: Plane) -> Iterator[tuple[int, int, np.ndarray]]:
-    """For each kernel cell (i, j), in scan order, what it meets: a view [N, C, OH, OW] of the padded ``x[N, C, H, W]``."""
-    for i in range(kernel[0]):
-        top = i * dilation[0]
-        rows = x[:, :, top : top + (out[0] - 1) * stride[0] + 1 : stride[0]]
-        for j in range(kernel[1]):
-            left = j * dilation[1]
-            yield i, j, rows[:, :, :, left : left + (out[1] - 1) * stride[1] + 1 : stride[1]]
+def inner(index: Iterable[int | slice]) -> Any:
+    """An index of the last axes of an array."""
+    return (..., *index)
 
 
-def pad_for_taps(x: np.ndarray, padding: Padding, value: float, need: Plane) -> np.ndarray:
-    """Surround the planes with ``value``; where windows hang over the end (ceil mode), as far as ``need`` (rows, columns)."""
-    top, bottom, left, right = padding
-    bottom = max(bottom, need[0] - x.shape[2] - top)
-    right = max(right, need[1] - x.shape[3] - left)
-    return np.pad(x, ((0, 0), (0, 0), (top, bottom), (left, right)), constant_values=value)
+def taps(
+    x: np.ndarray, kernel: Sequence[int], stride: Sequence[int], dilation: Sequence[int], out: Sequence[int]
+) -> Iterator[tuple[tuple[int, ...], np.ndarray]]:
+    """For each kernel cell, in scan order, what it meets: a view [N, C, *out] of the padded ``x[N, C, ...]``."""
+    for cell in np.ndindex(*kernel):
+        walk = zip(cell, stride, dilation, out, strict=True)
+        yield cell, x[inner(slice(i * d, i * d + (o - 1) * s + 1, s) for i, s, d, o in walk)]
+
+
+def pad_for_taps(x: np.ndarray, padding: Padding, value: float, need: Sequence[int]) -> np.ndarray:
+    """Surround x[N, C, ...] with ``value``; where windows hang over the end (ceil mode), as far as ``need`` cells of each axis."""
+    widths = [(0, 0), (0, 0)]
+    for axis, cells in enumerate(need):
+        before, after = padding[2 * axis : 2 * axis + 2]
+        widths.append((before, max(after, cells - x.shape[2 + axis] - before)))
+    return np.pad(x, widths, constant_values=value)
 
 
 def count(shape: Shape) -> int:

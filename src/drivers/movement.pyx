@@ -9,7 +9,8 @@ from libc.stdlib cimport free
 from libc.string cimport memcpy, memset
 
 from cyconv._kernels.cpu cimport kernels
-from cyconv._kernels.step cimport Step, allocate, at, blocks, copy_ints, cy_next_item, operand_t, read_operand, run_t, zero_border
+from cyconv._kernels.step cimport (Step, allocate, at, blocks, copy_ints, cy_next_item, image_at, operand_t, read_operand, run_t,
+                                        zero_border)
 
 DEF MAX_DIMS = 8
 
@@ -58,8 +59,8 @@ cdef void relayout_share(const void *params, const run_t *run) noexcept nogil:
         if item >= p.y.n * n_blocks:
             return
         image, block = item // n_blocks, item % n_blocks
-        x = at(run, &p.x) + image * p.x.n_stride
-        y = at(run, &p.y) + image * p.y.n_stride + block * p.y.c_stride
+        x = image_at(run, &p.x, image)
+        y = image_at(run, &p.y, image) + block * p.y.c_stride
         zero_border(y, &p.y)
         if p.x.lanes == p.y.lanes and p.x.lanes > 1 and p.channel == NULL:
             for row in range(p.y.h):

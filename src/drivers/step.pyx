@@ -42,6 +42,7 @@ cdef int read_operand(operand_t *operand, object view) except -1:
     operand.h_stride = view.h_stride
     operand.n, operand.c, operand.h, operand.w = view.dims
     operand.top, operand.bottom, operand.left, operand.right = view.border
+    operand.depth = view.depth
     return 0
 
 

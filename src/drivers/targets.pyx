@@ -107,21 +107,26 @@ def standardise(str isa, const float[::1] x, float[::1] y, lanes):
 
 
 def pool(str isa, str kind, const float[::1] x, float[::1] y, windows, Py_ssize_t repeats=1):
-    """One row of outputs; windows has in_row, n_rows, column, n_cols, col_step, divisor, and run = (first, end, stride)."""
+    """One row of outputs; windows has in_slice, n_slices, in_row, n_rows, column, n_cols, col_step, divisor, run = (first, end, stride),
+    power and absolute."""
     cdef const cy_kernels *t = table_of(isa)
     cdef const int32_t[::1] column = windows.column
     cdef const int32_t[::1] n_cols = windows.n_cols
     cdef const float[::1] divisor = windows.divisor
     cdef cy_pool_args a
     a.inp, a.out = reading(x), writing(y)
+    a.in_slice, a.n_slices = windows.in_slice, windows.n_slices
     a.in_row, a.n_rows, a.col_step, a.n_out = windows.in_row, windows.n_rows, windows.col_step, column.shape[0]
     a.column, a.n_cols, a.divisor = &column[0], &n_cols[0], reading(divisor)
     a.run_first, a.run_end, a.run_stride = windows.run
+    a.power, a.absolute = windows.power, windows.absolute
     for _ in range(repeats):
         if kind == "max":
             t.max_pool(&a)
-        else:
+        elif kind == "avg":
             t.avg_pool(&a)
+        else:
+            t.lp_pool(&a)
 
 
 cdef int check_wino(int kind) except -1:

@@ -85,13 +85,17 @@ typedef struct {
 
 /* One row of pooled outputs of one channel block; equation in pool.inc. */
 typedef struct {
-  const float *in;       /* IN  first row of the windows, column 0 */
+  const float *in;       /* IN  first row of the windows' first slice, column 0 */
+  ptrdiff_t in_slice;    /* between the slices of a window */
+  ptrdiff_t n_slices;    /* of the windows, inside the volume; 1 for images */
   ptrdiff_t in_row;      /* between the rows of a window */
   ptrdiff_t n_rows;      /* rows of the windows that lie inside the image */
   const int32_t *column; /* IN  n_out: first column of each window that lies inside the image */
   const int32_t *n_cols; /* IN  n_out: columns of each window that lie inside the image */
   ptrdiff_t col_step;    /* between the columns of a window, in pixels (dilation) */
-  const float *divisor;  /* IN  n_out: what an average divides its sum by */
+  const float *divisor;  /* IN  n_out: what a sum is divided by; not read for a maximum */
+  float power;           /* of lp_pool */
+  int absolute;          /* whether lp_pool takes magnitudes */
   float *out;            /* OUT n_out·LANES */
   ptrdiff_t n_out;
   /* Outputs run_first <= j < run_end have windows of n_cols[run_first] columns that begin run_stride columns apart. They
@@ -169,6 +173,7 @@ typedef struct {
 
   void (*max_pool)(const cy_pool_args *);
   void (*avg_pool)(const cy_pool_args *);
+  void (*lp_pool)(const cy_pool_args *);
 
   void (*unary)(int function, const float *x, float *y, ptrdiff_t n, float p0, float p1);
   void (*binary)(int function, const float *a, const float *b, float *y, ptrdiff_t n, int b_runs);

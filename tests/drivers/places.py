@@ -22,6 +22,7 @@ class Operand:
     h_stride: int
     dims: tuple
     border: tuple
+    depth: int = 1
 
 
 def place(base, dims, lanes, border=NO_BORDER, gap=0):

@@ -1,5 +1,6 @@
 """Data movement: every copy is bit-exact, borders and the lanes past the last channel are zeros, nothing else is touched."""
 
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -41,6 +42,21 @@ def test_relayout_of_named_channels(x_lanes, y_lanes):
     channel = [0, L + 2, 5, 5, *range(L), 1]
     xt, yt = place(2, x.shape, x_lanes), place(3, (2, len(channel), 3, 4), y_lanes, (1, 1, 1, 1))
     check(run(Relayout(xt, yt, channel), [put(x, xt)], yt, 2), yt, x[:, channel])
+
+
+@pytest.mark.parametrize("border", [NO_BORDER, (1, 0, 2, 1)])
+def test_relayout_of_volumes(border):
+    """The slices of dense volumes as images, in both directions."""
+    shape = (2, L + 3, 4, 3, 5)
+    n, c, d, h, w = shape
+    x = np.random.default_rng(4).standard_normal(shape).astype(np.float32)
+    as_images = x.transpose(0, 2, 1, 3, 4).reshape(n * d, c, h, w)
+    dense = Operand(2, 1, 0, c * d * h * w, d * h * w, w, (n * d, c, h, w), NO_BORDER, d)
+    blocks = place(3, (n * d, c, h, w), L, border)
+    check(run(Relayout(dense, blocks), [x.ravel()], blocks, 2), blocks, as_images)
+    there, back = place(2, (n * d, c, h, w), L, border), replace(dense, base=3)
+    y = np.full(x.size, FILL, np.float32)
+    assert np.array_equal(go(Relayout(there, back), put(as_images, there), y).reshape(shape), x)
 
 
 def test_relayout_clears_lanes_past_the_last_channel():

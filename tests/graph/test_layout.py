@@ -3,7 +3,18 @@
 import numpy as np
 import pytest
 
-from cyconv.graph.layout import Buffer, canonical, flat, image_dims, joined, round_up, tensor, tensor_floats
+from cyconv.graph.layout import (
+    Buffer,
+    canonical,
+    flat,
+    image_dims,
+    joined,
+    round_up,
+    slices,
+    tensor,
+    tensor_floats,
+    volume,
+)
 
 
 def place_of(t, n, c, y, x) -> int:
@@ -50,10 +61,24 @@ def test_shapes():
     assert canonical((2, 3)) == (2, 3, 1, 1)
     assert canonical((2, 3, 4)) == (2, 3, 1, 4)
     assert canonical((2, 3, 4, 5)) == (2, 3, 4, 5) == image_dims((2, 3, 4, 5))
-    assert canonical((2,)) is canonical(()) is canonical((1, 2, 3, 4, 5)) is None
+    assert canonical((2, 3, 4, 5, 6)) == (8, 3, 5, 6) and volume((2, 3, 4, 5, 6)) == (2, 3, 4, 5, 6)
+    assert volume((2, 3, 5, 6)) == volume((2, 3, 1, 5, 6)) == (2, 3, 1, 5, 6) and volume((2, 3, 6)) == (2, 3, 1, 1, 6)
+    assert canonical((2,)) is canonical(()) is canonical((1, 2, 3, 4, 5, 6)) is None
     with pytest.raises(ValueError, match="no blocked layout"):
         image_dims((2,))
     assert [round_up(n, 16) for n in (0, 1, 16, 17)] == [0, 16, 16, 32]
+
+
+def test_slices_of_dense_volumes():
+    shape = (2, 3, 4, 5, 6)
+    t = slices(tensor(Buffer("array", 720), (1, 1, 1, 720), 1), shape)
+    assert t.dims == (8, 3, 5, 6) and t.depth == 4 and t.operand().depth == 4
+    for n, c, d, y, x in np.ndindex(shape):
+        # step.pxd: slice i begins at (i // depth)·n_stride + (i % depth)·h·h_stride
+        begin = n * t.n_stride + d * t.dims[2] * t.h_stride
+        assert begin + place_of(t, 0, c, y, x) == np.ravel_multi_index((n, c, d, y, x), shape)
+    plain = tensor(Buffer("array", 120), (2, 3, 4, 5), 1)
+    assert slices(plain, (2, 3, 4, 5)) is slices(plain, (2, 3, 1, 4, 5)) is plain
 
 
 def test_layout_names():

@@ -50,3 +50,9 @@ def test_any_rank(shape):
     check(lambda x: F.layer_norm(x, shape[1:]), shape, exact=False)
     if len(shape) > 2:
         check(lambda x: F.instance_norm(x), shape, exact=False)
+
+
+def test_moments_go_over_all_slices_of_volumes():
+    shape = (2, 20, 4, 3, 5)
+    for fn in (lambda x: F.group_norm(x, 4), F.instance_norm, over_channels):
+        check(lambda x, fn=fn: fn(F.max_pool3d(x, 1)), shape, exact=False, threads=3)

@@ -14,7 +14,8 @@ def test_clip_windows():
     for size, kernel, stride, pad, dilation in np.ndindex(9, 5, 4, 3, 3):
         if not (size and kernel and stride and dilation):
             continue
-        firsts, counts = clip_windows(size, 5, kernel, stride, pad, dilation)
+        firsts, counts, step, whole_size = clip_windows(size, 5, kernel, stride, pad, dilation)
+        assert (step, whole_size) == (dilation, size)
         for i, (first, count) in enumerate(zip(firsts, counts, strict=True)):
             whole = range(i * stride - pad, i * stride - pad + kernel * dilation, dilation)
             inside = [p for p in whole if 0 <= p < size]
@@ -23,7 +24,8 @@ def test_clip_windows():
 
 
 def test_padded_counts():
-    assert padded_counts(5, 4, 3, 2, (1, 1)) == [3, 3, 3, 1]  # the last window of ceil mode hangs over the padding
+    assert padded_counts(5, 4, 3, 2, (1, 1), 2) == [3, 3, 2, 1]
+    assert padded_counts(5, 4, 3, 2, (1, 1), 1) == [3, 3, 3, 1]  # the last window of ceil mode hangs over the padding
 
 
 def test_a_window_that_misses_the_image():

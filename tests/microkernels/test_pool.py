@@ -38,6 +38,11 @@ def expected(kind, x, column, n_cols, dilation, divisor):
     return out
 
 
+def in_one_slice(spec):
+    spec.in_slice, spec.n_slices, spec.power, spec.absolute = 0, 1, 1.0, False
+    return spec
+
+
 def call(isa, kind, x, column, n_cols, dilation, divisor, run):
     """The kernel on guarded memory, flush at both ends in turn."""
     rows, width, lanes = x.shape
@@ -45,7 +50,7 @@ def call(isa, kind, x, column, n_cols, dilation, divisor, run):
     for where in ("start", "end"):
         y = guarded(len(column) * lanes, where)
         spec = SimpleNamespace(in_row=width * lanes, n_rows=rows, column=column, n_cols=n_cols, col_step=dilation, divisor=divisor, run=run)
-        targets.pool(isa, kind, flush(x, where), y, spec)
+        targets.pool(isa, kind, flush(x, where), y, in_one_slice(spec))
         results.append(np.array(y).reshape(-1, lanes))
     assert np.array_equal(*results, equal_nan=True)
     return results[0]
@@ -74,6 +79,50 @@ def test_windows(isa, kind):
                 cases += 1
                 nonzero += np.count_nonzero(want) > want.size // 2
     assert cases > 300 and nonzero > cases * 0.9
+
+
+@pytest.mark.parametrize("slices", [0, 1, 2, 3])
+@pytest.mark.parametrize("kind", ["max", "avg", "lp"])
+def test_slices(isa, kind, slices):
+    """Windows that reach over several slices, flush against unmapped pages."""
+    rng = np.random.default_rng(3)
+    lanes, rows, width = targets.lanes(isa), 3, 9
+    for kernel, stride, dilation in ((3, 1, 1), (2, 2, 1), (3, 2, 2)):
+        column, n_cols = windows(width, (width - 1) // stride + 1, kernel, stride, 1, dilation)
+        divisor = rng.integers(1, 10, len(column)).astype(np.float32)
+        x = rng.integers(-32, 33, (max(slices, 1), rows, width, lanes)).astype(np.float32)
+        spec = SimpleNamespace(in_row=width * lanes, n_rows=rows, column=column, n_cols=n_cols, col_step=dilation, divisor=divisor)
+        spec.run = max(runs(column, n_cols), key=lambda r: r[1] - r[0])
+        spec.in_slice, spec.n_slices, spec.power, spec.absolute = rows * width * lanes, slices, 1.0, True
+        want = expected(kind, (np.abs(x) if kind == "lp" else x)[:slices].reshape(-1, width, lanes), column, n_cols, dilation, divisor)
+        for where in ("start", "end"):
+            y = guarded(len(column) * lanes, where)
+            targets.pool(isa, kind, flush(x, where), y, spec)
+            assert np.array_equal(np.array(y).reshape(-1, lanes), want), (kernel, stride, dilation)
+
+
+@pytest.mark.parametrize("power", [0.5, 1.0, 1.5, 2.0, 3.0])
+def test_powers(isa, power):
+    """Against float64: the rounding of n terms and their sum, and two powers of at most one ulp each."""
+    lanes = targets.lanes(isa)
+    x = np.random.default_rng(4).standard_normal((2, 6, lanes)).astype(np.float32)
+    column, n_cols = np.array([0, 3], np.int32), np.array([3, 3], np.int32)
+    spec = SimpleNamespace(in_row=6 * lanes, n_rows=2, column=column, n_cols=n_cols, col_step=1, divisor=np.float32([1, 2]), run=(0, 0, 0))
+    spec.in_slice, spec.n_slices, spec.power = 0, 1, power
+    eps = np.finfo(np.float32).eps
+    for spec.absolute in (True, False):
+        y = guarded(2 * lanes)
+        targets.pool(isa, "lp", x.ravel(), y, spec)
+        base = np.abs(x).astype(np.float64) if spec.absolute else x.astype(np.float64)
+        with np.errstate(invalid="ignore"):
+            terms = base.reshape(2, 2, 3, lanes) ** power
+            total, size = terms.sum((0, 2)) / [[1], [2]], np.abs(terms).sum((0, 2)) / [[1], [2]]
+            want = total ** (1 / power)
+            bound = eps * np.abs(want) * (4 + 10 * size / np.abs(total) / power)
+        got = np.array(y).reshape(2, lanes)
+        nan = np.isnan(want)
+        assert np.array_equal(np.isnan(got), nan) and np.all(np.abs(got - want)[~nan] <= bound[~nan])
+        assert nan.any() == (not spec.absolute and power in (0.5, 1.5, 3.0))
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
@@ -105,5 +154,5 @@ def test_empty_window_is_minus_infinity(isa):
     assert np.all(y[0] == -np.inf) and np.all(y[1] == 1)
     spec = SimpleNamespace(in_row=0, n_rows=0, column=column, n_cols=n_cols, col_step=1, divisor=np.ones(2, np.float32), run=(0, 2, 1))
     y = guarded(2 * lanes)
-    targets.pool(isa, "max", x.ravel(), y, spec)
+    targets.pool(isa, "max", x.ravel(), y, in_one_slice(spec))
     assert np.all(y == -np.inf)

@@ -43,6 +43,22 @@ def test_adaptive_pools(name, size):
     check_exact(name, size, shape=(2, 3, 8, 4))
 
 
+@pytest.mark.parametrize(("rank", "shape"), [(1, (2, 3, 8)), (3, (2, 3, 4, 8, 6))])
+def test_other_ranks(rank, shape):
+    for options in ({}, {"stride": 1, "padding": 1}, {"ceil_mode": True, "dilation": 2}):
+        check_exact(f"MaxPool{rank}d", 2, **options, shape=shape)
+    check_exact(f"AvgPool{rank}d", 2, shape=shape)
+    check_exact(f"AvgPool{rank}d", 4, 2, 1, True, False, shape=(*shape[:2], *(6,) * rank))
+    check_exact(f"AdaptiveAvgPool{rank}d", (2, 4, 2)[:rank], shape=shape)
+    check_exact(f"AdaptiveMaxPool{rank}d", (2, 4, 2)[:rank], shape=shape)
+
+
+@pytest.mark.parametrize("rank", [1, 2, 3])
+def test_lp_pool(rank):
+    for kernel, options in ((2, {}), ((2, 2, 2)[:rank] if rank > 1 else 2, {"stride": 1, "ceil_mode": True})):
+        check_exact(f"LPPool{rank}d", 1, kernel, **options, shape=(2, 3, 8, 6, 5)[: rank + 2])
+
+
 def test_max_pool_is_another_name():
     assert nn.MaxPool is nn.MaxPool2d
     assert repr(nn.MaxPool(2)) == repr(torch.nn.MaxPool2d(2))
