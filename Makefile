@@ -12,16 +12,16 @@ PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check
 IN_ENV := PATH="$(abspath $(BIN)):$$PATH"
 # Show what a command says only when it fails.
 QUIETLY := sh -c 'log=$$(mktemp); "$$@" >$$log 2>&1 || { cat $$log; rm $$log; exit 1; }; rm $$log' --
-C_SOURCES = $(wildcard src/*/*.c src/*/*.h src/*/*.inc)
+C_SOURCES = $(wildcard src/*/*.c src/*/*.h src/*/*.inc benchmarks/*.c)
 export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 315532800)
 export PYTHONHASHSEED := 0
 
-.PHONY: help build test test-all lint format demo peers wheel clean
+.PHONY: help build test test-all lint format demo peers bench bench-compare wheelhouse wheel clean
 .DELETE_ON_ERROR:
 
 help:  ## list the targets
-	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' Makefile | awk -F': ' '{ printf "make %-9s %s\n", $$1, $$2 }'
-	@echo "Variables: PYTHON (interpreter), VENV (environment), PYTEST_ARGS, DEMO_ARGS, PEERS_ARGS, PYTHONS (make wheel), CYCONV_DEBUG=1 (bounds checks)"
+	@sed -n 's/^\([a-z-]*\):.*## /\1: /p' Makefile | awk -F': ' '{ printf "make %-13s %s\n", $$1, $$2 }'
+	@echo "Variables: PYTHON (interpreter), VENV (environment), PYTEST_ARGS, DEMO_ARGS, PEERS_ARGS, BENCH, PYTHONS (make wheel), CYCONV_DEBUG=1 (bounds checks)"
 
 $(VENV)/stamp-venv:
 	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer was not found; name one with PYTHON=..."; exit 1; }
@@ -74,6 +74,17 @@ $(PEERS_VENV)/stamp-peers: $(VENV)/stamp-venv benchmarks/peers/requirements.txt
 # cyconv is taken from this directory, as it was built for $(VENV).
 peers: $(PEERS_VENV)/stamp-peers build  ## compare with other engines (PEERS_ARGS=--help lists the options)
 	$(PEERS_VENV)/bin/python -m benchmarks.peers $(PEERS_ARGS)
+
+# A quick look: each benchmark once, in this environment, on the instruction set and threads of the environment variables.
+bench: $(VENV)/stamp-bench build  ## each benchmark once, on the working tree (BENCH=regex, CYCONV_ISA, OMP_NUM_THREADS)
+	PYTHONPATH="$(CURDIR)" CYCONV_BENCH_SECONDS="$${CYCONV_BENCH_SECONDS:-0.1}" \
+	    $(BIN)/python -m benchmarks.run_asv run --python=same --quick --show-stderr --bench "$(or $(BENCH),.)"
+
+bench-compare: $(VENV)/stamp-bench build  ## two commits in turns, with verdicts (BASE=main HEAD=HEAD BENCH=regex, COMPARE_ARGS=--help)
+	$(BIN)/python -m benchmarks.compare "$(or $(BASE),main)" "$(or $(HEAD),HEAD)" $(if $(BENCH),--bench "$(BENCH)") $(COMPARE_ARGS)
+
+wheelhouse: $(VENV)/stamp-venv  ## what asv's environments need, for benchmarks without a network
+	$(PIP) download --dest .asv/wheelhouse --requirement benchmarks/constraints.txt
 
 # The wheel is built from the unpacked sdist, so that the sdist is proved complete and the unstripped objects can be inspected.
 wheel: $(VENV)/stamp-wheel  ## sdist and manylinux wheel in dist/, inspected and tried on each Python found
