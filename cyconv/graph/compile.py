@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from cyconv._kernels.cpu import lanes
@@ -22,6 +22,7 @@ from cyconv.graph.lower import Lowering
 from cyconv.graph.memory import lives, place, place_in_a_row
 from cyconv.graph.options import Options
 from cyconv.graph.passes import optimise
+from cyconv.graph.pinned import Choice
 from cyconv.graph.plan import Plan
 from cyconv.graph.threads import check_num_threads
 from cyconv.graph.trace import Tracer, tracing
@@ -66,11 +67,17 @@ def set_up(low: Lowering, memory: Memory, num_threads: int) -> None:
         Program([setup.task.make()], 0, memory).run(setup.arrays, 0, useful_threads([setup.task], num_threads))
 
 
-def compile_graph(traced: Graph, num_threads: int, single: bool = True, options: Options | None = None) -> Plan:
-    """A plan for a traced graph; ``single`` says whether calls return an array or a tuple."""
+def compile_graph(
+    traced: Graph, num_threads: int, single: bool = True, options: Options | None = None, like: Mapping[str, Choice] | None = None
+) -> Plan:
+    """A plan for a traced graph.
+
+    ``single`` says whether calls return an array or a tuple; ``like`` are the choices of another plan of the same network, which it takes
+    over.
+    """
     options = options or Options()
     graph = optimise(traced)
-    choose_algorithms(graph, options, lanes())
+    chosen = choose_algorithms(graph, options, lanes(), like)
     low = Lowering(graph, num_threads)
     low.run()
     constants: list[Buffer] = []
@@ -80,7 +87,7 @@ def compile_graph(traced: Graph, num_threads: int, single: bool = True, options:
     arena_floats = place(lives(low.tasks))
     set_up(low, memory, num_threads)
     program = Program([task.make() for task in low.tasks], 4 * arena_floats, memory)
-    plan = Plan(traced, program, low.tasks, useful_threads(low.tasks, num_threads), single, options)
+    plan = Plan(traced, program, low.tasks, useful_threads(low.tasks, num_threads), single, options, chosen)
     low.tasks.clear()  # they refer to the lowering and it to them; without the circle it is freed now and not at some later collection
     return plan
 
@@ -112,6 +119,6 @@ def compile_function(
         The other attributes of :class:`cyconv.graph.options.Options`.
     """
     threads = check_num_threads(num_threads)
-    chosen = Options(winograd, **options)
+    settings = Options(winograd, **options)
     traced, single = trace_function(fn, shapes, names, dtypes)
-    return compile_graph(traced, threads, single, chosen)
+    return compile_graph(traced, threads, single, settings)

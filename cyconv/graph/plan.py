@@ -13,6 +13,7 @@ from cyconv.graph.arrays import as_array, check_out
 from cyconv.graph.ir import FLOAT32, Graph, Value
 from cyconv.graph.layout import Task
 from cyconv.graph.options import Options
+from cyconv.graph.pinned import Choice, document_of, write_document
 
 MAX_CAPTURE_PLANS = 8
 STEP_KEYS = ("name", "op", "shape", "layout", "algorithm", "out_bytes", "macs")
@@ -26,9 +27,19 @@ class Plan:
     A pickle of a plan holds the network and the options; it is compiled again where it is loaded.
     """
 
-    def __init__(self, traced: Graph, program: Program, tasks: list[Task], num_threads: int, single: bool, options: Options):
+    def __init__(
+        self,
+        traced: Graph,
+        program: Program,
+        tasks: list[Task],
+        num_threads: int,
+        single: bool,
+        options: Options,
+        chosen: dict[str, Choice],
+    ):
         self.num_threads = num_threads
         self.options = options
+        self._chosen = chosen
         self.input_shapes = [v.shape for v in traced.inputs]
         self.output_shapes = [v.shape for v in traced.outputs]
         self._traced = traced
@@ -108,7 +119,7 @@ class Plan:
     def __reduce__(self):
         from cyconv.graph.compile import compile_graph
 
-        return compile_graph, (self._traced, self.num_threads, self._single, self.options)
+        return compile_graph, (self._traced, self.num_threads, self._single, self.options, self._chosen)
 
     def __copy__(self) -> Plan:
         return self
@@ -156,7 +167,7 @@ class Plan:
         graph = Graph()
         graph.inputs, graph.nodes, graph.constants = self._traced.inputs, self._traced.nodes, self._traced.constants
         graph.outputs = self._traced.outputs + values
-        return compile_graph(graph, self.num_threads, False, self.options)
+        return compile_graph(graph, self.num_threads, False, self.options, self._chosen)
 
     def _capturing_plan(self, key: tuple[str, ...], values: list[Value]) -> Plan:
         with self._lock:
@@ -173,6 +184,22 @@ class Plan:
     def steps(self) -> list[dict]:
         """One record per step: name, op, output shape, layout, algorithm, bytes written and multiply-adds."""
         return [dict(step) for step in self._steps]
+
+    def choices(self) -> dict:
+        """What computes each convolution and linear layer, to be given to ``cyconv.compile(..., choices=)``.
+
+        Returns
+        -------
+        dict
+            ``version`` (1), ``isa`` and ``layers``: for each layer, by its name and what it computes, a dict with ``algorithm`` ("direct"
+            or a kind such as "F(4,3)") and ``weights`` ("float32" or "bfloat16"). They do not depend on the batch size or the number of
+            threads; a plan compiled with all of them has the same bits as this one on the same instruction set.
+        """
+        return document_of(self._chosen)
+
+    def save_choices(self, path) -> None:
+        """Write :meth:`choices` to a JSON file; OSError when that fails, with the old file as it was."""
+        write_document(self.choices(), path)
 
     def profile(self, *inputs: np.ndarray, repeats: int = 10):
         """Run ``repeats`` times with a clock between the steps.

@@ -20,11 +20,12 @@ from cyconv.nn.activation import (
     Softmax,
     Tanh,
 )
+from cyconv.nn.compiling import compile
 from cyconv.nn.container import ModuleList, Sequential
 from cyconv.nn.conv import Conv1d, Conv2d
 from cyconv.nn.linear import Linear
 from cyconv.nn.misc import Dropout, Flatten, Identity
-from cyconv.nn.module import Module, compile
+from cyconv.nn.module import Module
 from cyconv.nn.norm import BatchNorm2d, GroupNorm, InstanceNorm1d, InstanceNorm2d, InstanceNorm3d, LayerNorm, LocalResponseNorm
 from cyconv.nn.pool import (
     AdaptiveAvgPool1d,

@@ -16,12 +16,10 @@ import numpy as np
 from cyconv.graph.arrays import as_array
 from cyconv.graph.ir import FLOAT32
 from cyconv.graph.options import Options
-from cyconv.graph.plan import Plan
 from cyconv.graph.trace import current_trace
 from cyconv.nn.parameter import as_stored
 from cyconv.nn.plans import PlanCache, called, changes, compile_module, input_names
 from cyconv.nn.state import IncompatibleKeys, load_state_dict
-from cyconv.shapes import check_shape
 
 
 class Module:
@@ -82,16 +80,15 @@ class Module:
         Parameters
         ----------
         **options
-            ``winograd`` and ``weights`` of :func:`cyconv.compile`; what is left out has its default again. They hold for calls of this
-            module with arrays, not for calls of its children or by a module that contains it, and go along with copies and pickles.
+            All of :func:`cyconv.compile` but ``num_threads``; what is left out has its default again. They hold for calls of this module
+            with arrays, not for calls of its children or by a module that contains it, and go along with copies and pickles.
 
         Raises
         ------
         TypeError, ValueError
             As of :func:`cyconv.compile`; the options stay as they were then.
         """
-        Options(**options)
-        object.__setattr__(self, "_compile_options", options)
+        object.__setattr__(self, "_compile_options", vars(Options(**options)))
         changes.note(self)
 
     def _input_names(self, number: int) -> list[str]:
@@ -400,45 +397,3 @@ def expect_module(module) -> Module:
 def indent(text: str) -> str:
     """``text`` with all lines but the first moved right by two spaces."""
     return text.replace("\n", "\n  ")
-
-
-def compile(module: Module, input_shape, num_threads: int | None = None, winograd: str = "auto", weights: str = "float32") -> Plan:
-    """Compile a network for one input shape.
-
-    Parameters
-    ----------
-    module : Module
-        In eval mode.
-    input_shape : tuple of int, or list of tuples of int
-        The shape of its input, such as ``(1, 3, 224, 224)``; a list for a network with several inputs.
-    num_threads : int, optional
-        Threads that the plan uses; the number of CPUs that the process may use when left out. It never changes the result.
-    winograd : str
-        "auto" lets 3x3 and 5x5 convolutions of stride 1 use Winograd's algorithm where it is expected to be faster, "off" computes all
-        directly, "F(2,3)", "F(3,3)", "F(4,3)" (3x3) or "F(2,5)" (5x5) names the kind that all suitable ones use. Winograd rounds
-        otherwise than direct convolution (``error_bound`` in cyconv.winograd), and a NaN or infinity in the input makes all
-        outputs of the tiles that read it NaN, not only those of its own windows.
-    weights : str
-        How the weights of Linear layers are stored: "float32", or "bfloat16" for half the bytes, which is what their time is made of at
-        small batches. They are rounded to nearest, even, once; sums are taken in float32. The error of a layer is at most
-        2⁻⁸·Σ|x||w| (:mod:`cyconv.bfloat16`), 2.5e-3 of the output's L2 norm where sums do not cancel more than random ones
-        do; ``plan.accuracy(x)`` reports it. Same bits for any batch size and number of threads, as ever.
-
-    Returns
-    -------
-    Plan
-        Called with float32 arrays of these shapes it gives the network's output. It is independent of later changes of ``module``.
-
-    Raises
-    ------
-    TypeError
-        When ``module`` is no module or ``input_shape`` holds no ints.
-    ValueError
-        When the network cannot take input of this shape, or is in training mode where that matters; when ``winograd`` or ``weights`` is
-        unknown.
-    """
-    if not isinstance(module, Module):
-        raise TypeError(f"module: expected a cyconv.nn.Module, got {type(module).__name__}")
-    several = isinstance(input_shape, (list, tuple)) and any(isinstance(s, (list, tuple)) for s in input_shape)
-    shapes = tuple(check_shape(shape, "input_shape") for shape in (input_shape if several else [input_shape]))
-    return compile_module(module, shapes, num_threads, winograd=winograd, weights=weights)
