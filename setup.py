@@ -39,7 +39,7 @@ COMMON_FLAGS = [
     "-Werror=implicit-function-declaration", f"-ffile-prefix-map={os.getcwd()}=.",
 ]  # fmt: skip
 # Predictive commoning spills accumulators in the first-layer kernel.
-KERNEL_FLAGS = ["-O2", "-Wall", "-Wextra", "-fno-predictive-commoning", *COMMON_FLAGS]
+KERNEL_FLAGS = ["-O2", "-fno-wrapv", "-Wall", "-Wextra", "-fno-predictive-commoning", *COMMON_FLAGS]
 CYTHON_FLAGS = ["-Og", "-g", "-UNDEBUG"] if DEBUG else ["-O2"]
 LINK_FLAGS = ["-fopenmp"]
 if sys.platform == "linux":
