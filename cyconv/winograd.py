@@ -82,9 +82,16 @@ def polynomial(roots: list[Fraction]) -> list[Fraction]:
 
 
 F = Fraction
+SIX = (F(0), F(5, 8), F(-5, 8), F(3, 2), F(-3, 2))
+SEVEN = (F(1, 4), F(-1, 4), F(7, 8), F(-7, 8), F(7, 4), F(-7, 4))
+EIGHT = (F(0), F(1, 2), F(-1, 2), F(1), F(-1), F(2), F(-2))
 F2_3 = Winograd(0, 2, 3, (F(0), F(1), F(-1)), 2e-6)
 F3_3 = Winograd(1, 3, 3, (F(1, 2), F(-1, 2), F(5, 4), F(-5, 4)), 3e-6)
-F4_3 = Winograd(2, 4, 3, (F(0), F(5, 8), F(-5, 8), F(3, 2), F(-3, 2)), 5e-6)
-F2_5 = Winograd(3, 2, 5, (F(0), F(5, 8), F(-5, 8), F(3, 2), F(-3, 2)), 6e-6)
+F4_3 = Winograd(2, 4, 3, SIX, 5e-6)
+F2_5 = Winograd(3, 2, 5, SIX, 6e-6)
+F4_4 = Winograd(4, 4, 4, SEVEN, 1e-5)
+F3_5 = Winograd(5, 3, 5, SEVEN, 1e-5)
+F6_3 = Winograd(6, 6, 3, EIGHT, 2e-5)
+F4_5 = Winograd(7, 4, 5, EIGHT, 2e-5)
 
-ALL = (F2_3, F3_3, F4_3, F2_5)
+ALL = (F2_3, F3_3, F4_3, F2_5, F4_4, F3_5, F6_3, F4_5)

@@ -123,10 +123,10 @@ cdef extern from "microkernels.h" nogil:
         cy_conv_fn linear_bf16[3][14]
         int lanewise_pixels
         cy_conv_fn lanewise[14]
-        int wino_m[4]
-        int wino_n[4]
-        void (*wino_input[4])(const cy_wino_input_args *) noexcept nogil
-        void (*wino_output[4])(const cy_wino_output_args *) noexcept nogil
+        int wino_m[8]
+        int wino_n[8]
+        void (*wino_input[8])(const cy_wino_input_args *) noexcept nogil
+        void (*wino_output[8])(const cy_wino_output_args *) noexcept nogil
         void (*wino_weights)(const cy_wino_weights_args *) noexcept nogil
         void (*max_pool)(const cy_pool_args *) noexcept nogil
         void (*avg_pool)(const cy_pool_args *) noexcept nogil

@@ -1,4 +1,4 @@
-"""Winograd convolution of 3x3 and 5x5 kernels: input transform, products, output transform.
+"""Winograd convolution of 3x3, 4x4 and 5x5 kernels: input transform, products, output transform.
 
 Layer: drivers. graph/lower_winograd cuts the image's tiles into stretches whose transformed input stays in the cache and makes two
 steps of each: `WinogradInput`, then `WinogradProduct`. The second multiplies with the same register tiles as conv.pyx, one product

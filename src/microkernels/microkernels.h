@@ -46,7 +46,7 @@ typedef struct {
 
 typedef void (*cy_conv_fn)(const cy_conv_args *);
 
-enum { CY_WINO_KINDS = 4 }; /* F(2,3), F(3,3), F(4,3), F(2,5) */
+enum { CY_WINO_KINDS = 8 }; /* F(2,3), F(3,3), F(4,3), F(2,5), F(4,4), F(3,5), F(6,3), F(4,5) */
 
 /* One tile of one channel block; equations in winograd.inc. */
 typedef struct {
