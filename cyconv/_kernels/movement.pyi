@@ -7,6 +7,9 @@ from cyconv._kernels.step import Step
 class Relayout(Step):
     def __init__(self, x: Any, y: Any, channel: Sequence[int] | None = None) -> None: ...
 
+class Phases(Step):
+    def __init__(self, x: Any, y: Any, stride: int, top: int, left: int) -> None: ...
+
 class Pack(Step):
     def __init__(
         self, w: Any, y: Any, placed: Sequence[tuple[int, int, int]], taps: Sequence[tuple[int, int, int, int]], bfloat16: bool = False

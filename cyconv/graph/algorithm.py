@@ -1,4 +1,7 @@
-"""Which algorithm computes each convolution: direct, or Winograd's for 3x3 and 5x5 kernels of stride 1.
+"""Which algorithm computes each convolution: direct, or Winograd's.
+
+Winograd's computes square kernels of stride 1. A convolution of few channels with stride s is one as well: of the s·s phases of its image,
+which become channels, with a kernel of ⌈k/s⌉ (the 7x7 of stride 2 that many networks begin with becomes a 4x4 of 12 channels).
 
 The choice depends on the layer and the instruction set alone, by estimated cycles, so that results have the same bits for every batch
 size and number of threads.
@@ -9,24 +12,31 @@ from __future__ import annotations
 from cyconv._kernels.cpu import conv_pixels
 from cyconv.graph.ir import Node
 from cyconv.graph.select import group_blocks, split, tiling
-from cyconv.winograd import ALL, Winograd
+from cyconv.winograd import ALL, AUTOMATIC, Winograd
 
 BY_NAME = {kind.name: kind for kind in ALL}
 LEAST_GAIN = 0.9  # of the estimated time: below it, direct convolution stays, which rounds less
 # Of the transformed input of a stretch: half of a second-level cache, the rest is for weights and products.
 STRETCH_FLOATS = 1 << 17
 MIN_STRETCH = 28  # tiles: fewer would fetch the weights too often
-# Cycles of the transforms of one tile and channel block, loads and stores included (measured on Zen 5, AVX-512).
-INPUT_CYCLES = {"F(2,3)": 60, "F(3,3)": 140, "F(4,3)": 220, "F(2,5)": 220}
-OUTPUT_CYCLES = {"F(2,3)": 50, "F(3,3)": 110, "F(4,3)": 180, "F(2,5)": 110}
+# Cycles of the transforms of one tile and channel block (measured on Zen 5, AVX-512, in the second-level cache; 20 more for its place).
+INPUT_CYCLES = {"F(2,3)": 65, "F(3,3)": 100, "F(4,3)": 140, "F(2,5)": 140, "F(4,4)": 250, "F(3,5)": 235, "F(6,3)": 370, "F(4,5)": 345}
+OUTPUT_CYCLES = {"F(2,3)": 60, "F(3,3)": 95, "F(4,3)": 120, "F(2,5)": 105, "F(4,4)": 150, "F(3,5)": 130, "F(6,3)": 305, "F(4,5)": 190}
+PHASE_CYCLES = 1  # of one float that moves into its phase
 WEIGHT_BYTES_PER_CYCLE = 10  # that one core reads beyond its own caches; Winograd's weights are up to four times as many
 
 
-def suits(node: Node) -> bool:
-    """Whether the node is a 3x3 or 5x5 convolution of stride 1, without dilation or groups."""
-    a = node.attrs
-    plain = (a["stride"], a["dilation"], a["groups"], a.get("branches", 1)) == ((1, 1), (1, 1), 1, 1)
-    return plain and node.inputs[1].shape[2:] in ((3, 3), (5, 5))
+def reduced(node: Node) -> tuple[int, int]:
+    """Channels and kernel size of the convolution of stride 1 that Winograd's algorithm computes."""
+    stride, (_, ci, k, _) = node.attrs["stride"][0], node.inputs[1].shape
+    return ci * stride**2, -(-k // stride)
+
+
+def suits(node: Node, lanes: int) -> bool:
+    """Whether the node has a square kernel that some kind is for, without dilation or groups, and stride 1 or few channels."""
+    a, (_, ci, kh, kw) = node.attrs, node.inputs[1].shape
+    plain = (a["dilation"], a["groups"], a.get("branches", 1)) == ((1, 1), 1, 1) and kh == kw and a["stride"][0] == a["stride"][1]
+    return plain and (a["stride"] == (1, 1) or ci < lanes) and any(kind.r == reduced(node)[1] for kind in ALL)
 
 
 def tiles_of(kind: Winograd, node: Node) -> tuple[int, int]:
@@ -44,9 +54,10 @@ def stretches(total: int, floats_per_tile: int) -> list[tuple[int, int]]:
 def winograd_cycles(kind: Winograd, node: Node, lanes: int) -> float:
     """Estimated cycles of the layer for one image."""
     down, across = tiles_of(kind, node)
-    co, ci = node.inputs[1].shape[:2]
+    co, (ci, _) = node.inputs[1].shape[0], reduced(node)
     in_blocks, out_blocks = -(-ci // lanes), -(-co // lanes)
-    cycles: float = down * across * (in_blocks * INPUT_CYCLES[kind.name] + out_blocks * OUTPUT_CYCLES[kind.name])
+    phases = 0 if node.attrs["stride"] == (1, 1) else PHASE_CYCLES * ci * down * across * kind.m**2
+    cycles: float = phases + down * across * (in_blocks * INPUT_CYCLES[kind.name] + out_blocks * OUTPUT_CYCLES[kind.name])
     for _, count in stretches(down * across, kind.n**2 * in_blocks * lanes):
         sizes = group_blocks(out_blocks, 1, count, conv_pixels())
         product = kind.n**2 * ci * sum(tiling(size, 1, count, (*conv_pixels()[size - 1][:1], 0)).cycles for size in sizes)
@@ -70,11 +81,14 @@ def ranked(node: Node, winograd: str, lanes: int) -> list[Winograd | None]:
 
     What stands behind direct convolution is slower, and may be more exact.
     """
-    fitting = [kind for kind in ALL if kind.r == node.inputs[1].shape[2]] if winograd != "off" and suits(node) else []
-    if winograd != "auto":
-        return [*(kind for kind in fitting if kind.name == winograd), None]
-    if not fitting or node.inputs[1].shape[1] < lanes:
+    if winograd == "off" or not suits(node, lanes):
         return [None]
+    channels, r = reduced(node)
+    if winograd != "auto":
+        return [*(kind for kind in ALL if kind.r == r and kind.name == winograd), None]
+    if 2 * channels < lanes:
+        return [None]
+    fitting = [kind for kind in AUTOMATIC if kind.r == r]
     cycles: dict[Winograd | None, float] = {kind: winograd_cycles(kind, node, lanes) for kind in fitting}
     cycles[None] = LEAST_GAIN * direct_cycles(node, lanes)
     return sorted(cycles, key=cycles.__getitem__)

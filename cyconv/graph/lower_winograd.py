@@ -1,4 +1,4 @@
-"""Lowering of 3x3 and 5x5 stride-1 convolutions through Winograd's algorithm.
+"""Lowering of convolutions through Winograd's algorithm, those of stride 2 and more in phases.
 
 The tiles of all images are cut into stretches whose transformed input fits into the second-level cache; each stretch is two
 steps, transform and product. graph/algorithm has chosen which layers come here.
@@ -10,10 +10,11 @@ from dataclasses import dataclass
 from functools import cache
 
 from cyconv._kernels.cpu import conv_pixels
+from cyconv._kernels.movement import Phases
 from cyconv._kernels.winograd import PackWinograd, WinogradInput, WinogradProduct
-from cyconv.graph.algorithm import stretches, tiles_of
+from cyconv.graph.algorithm import reduced, stretches, tiles_of
 from cyconv.graph.ir import Node
-from cyconv.graph.layout import Buffer, Operand, Task, Tensor, tensor
+from cyconv.graph.layout import Buffer, Operand, Task, Tensor, numel, tensor, tensor_floats
 from cyconv.graph.lower import Lowering
 from cyconv.graph.select import group_blocks, split
 from cyconv.winograd import Winograd
@@ -106,15 +107,15 @@ def group_sizes(low: Lowering, node: Node, kind: Winograd) -> tuple[int, ...]:
 def lower_winograd(low: Lowering, node: Node, kind: Winograd, bias: Tensor, activation: tuple[int, float, float, float]) -> None:
     """Emit the packing, and for each stretch its transform and its product."""
     lanes = low.lanes
-    x, out = low.blocked(node.inputs[0]), low.new_blocked(node.outputs[0])
+    x, top, left = winograd_input(low, node)
+    out = low.new_blocked(node.outputs[0])
     residual = low.blocked(node.inputs[-1]) if node.attrs.get("residual") else None
-    co, ci = node.inputs[1].shape[:2]
+    ci, _ = reduced(node)
     in_blocks = -(-ci // lanes)
     down, across = tiles_of(kind, node)
     per_tile = kind.n**2 * in_blocks * lanes
     sizes = group_sizes(low, node, kind)
     u = packed(low, node, kind, sizes)
-    top, _, left, _ = node.attrs["padding"]
     total = x.dims[0] * down * across
     parts = stretches(total, per_tile)
     act, lo, hi, slope = activation
@@ -135,8 +136,23 @@ def lower_winograd(low: Lowering, node: Node, kind: Winograd, bias: Tensor, acti
 
         reads = [v, u, bias] + ([residual] if residual is not None else [])
         task = low.emit_node(node, make, reads, [out, m], f"{kind.name} product")
-        task.macs = round(kind.r**2 * ci * co * x.dims[0] * out.dims[2] * out.dims[3] * count / total)
+        task.macs = round(numel(node.inputs[1].shape) * x.dims[0] * out.dims[2] * out.dims[3] * count / total)
         task.weights = u
+
+
+def winograd_input(low: Lowering, node: Node) -> tuple[Tensor, int, int]:
+    """The blocked input of stride 1 with its padding at the top and left: the node's own, or its phases, which include the padding."""
+    stride, (top, _, left, _) = node.attrs["stride"][0], node.attrs["padding"]
+    if stride == 1:
+        return low.blocked(node.inputs[0]), top, left
+    source = low.dense(node.inputs[0])
+    (n, _, oh, ow), (ci, r) = node.outputs[0].shape, reduced(node)
+    dims = (n, ci, oh + r - 1, ow + r - 1)
+    phases = tensor(Buffer("arena", tensor_floats(dims, low.lanes), name=f"{node.name} phases"), dims, low.lanes)
+    task = Task(node.op, node.name, lambda: Phases(source.operand(), phases.operand(), stride, top, left), [source.buffer], [phases.buffer])
+    task.shape, task.layout, task.algorithm, task.out_bytes = dims, phases.layout, f"phases of stride {stride}", 4 * phases.buffer.floats
+    low.emit(task)
+    return phases, 0, 0
 
 
 def emit_input(low: Lowering, node: Node, x: Tensor, v: Tensor, stretch: Stretch) -> None:
@@ -154,7 +170,7 @@ def weight_transform(kind: Winograd) -> list[list[float]]:
 
 def packed(low: Lowering, node: Node, kind: Winograd, sizes: tuple[int, ...]) -> Tensor:
     """Emit the transform of the weights; the tensor that holds them, group after group, point after point."""
-    lanes, ci = low.lanes, node.inputs[1].shape[1]
+    lanes, (ci, _) = low.lanes, reduced(node)
     floats = kind.n**2 * ci * sum(sizes) * lanes
     u = tensor(Buffer("constant", floats, name=f"{node.name} weights"), (1, 1, 1, floats), 1)
     places = []
@@ -163,9 +179,8 @@ def packed(low: Lowering, node: Node, kind: Winograd, sizes: tuple[int, ...]) ->
         places += [(start + b * lanes, size * lanes, ci * size * lanes) for b in range(size)]
         start += kind.n**2 * ci * size * lanes
     raw = low.raw(node.inputs[1], 0)
-    task = Task(
-        "pack", node.name, lambda: PackWinograd(raw.operand(), u.operand(), places, weight_transform(kind)), [raw.buffer], [u.buffer]
-    )
+    stride, g = node.attrs["stride"][0], weight_transform(kind)
+    task = Task("pack", node.name, lambda: PackWinograd(raw.operand(), u.operand(), places, g, stride), [raw.buffer], [u.buffer])
     task.algorithm, task.out_bytes = f"{kind.name} weights", 4 * floats
     low.emit(task, [low.constant_array(node.inputs[1])])
     return u

@@ -91,6 +91,65 @@ cdef class Relayout(Step):
             free((<relayout_params *> self.params).channel)
 
 
+# Phases: the s·s images that a convolution of stride s reads, as channels of one image that it reads with stride 1:
+#   y[n, (a·s + b)·C + c, i, j] = x[n, c, i·s + a − top, j·s + b − left],   0 outside x,   C channels of x
+
+cdef struct phases_params:
+    operand_t x              # IN   planar
+    operand_t y              # OUT  blocked, without border
+    ptrdiff_t stride, top, left
+
+
+cdef void phase_row(const phases_params *p, const float *x, float *y, ptrdiff_t c) noexcept nogil:
+    """One row of one lane: y[j·L] of channel `c`; `x` is the row that it comes from, or NULL where that lies outside."""
+    cdef ptrdiff_t L = p.y.lanes, s = p.stride
+    cdef ptrdiff_t shift = c // p.x.c % s - p.left, j, first = 0, end = 0
+    if x != NULL:
+        first = min(p.y.w, (max(0, -shift) + s - 1) // s)
+        end = min(p.y.w, max(first, (p.x.w - shift + s - 1) // s))
+    for j in range(first):
+        y[j * L] = 0.0
+    for j in range(first, end):
+        y[j * L] = x[j * s + shift]
+    for j in range(end, p.y.w):
+        y[j * L] = 0.0
+
+
+cdef void phases_share(const void *params, const run_t *run) noexcept nogil:
+    cdef const phases_params *p = <const phases_params *> params
+    cdef ptrdiff_t item, image, block, i, row, c, lane
+    cdef const float *x
+    cdef float *y
+    while True:
+        item = cy_next_item(run.counter)
+        if item >= p.y.n * p.y.h:
+            return
+        image, i = item // p.y.h, item % p.y.h
+        for block in range(blocks(&p.y)):
+            y = at(run, &p.y) + image * p.y.n_stride + block * p.y.c_stride + i * p.y.h_stride
+            for lane in range(p.y.lanes):
+                c = block * p.y.lanes + lane
+                row = i * p.stride + c // p.x.c // p.stride - p.top
+                x = NULL
+                if c < p.y.c and 0 <= row < p.x.h:
+                    x = at(run, &p.x) + image * p.x.n_stride + c % p.x.c * p.x.c_stride + row * p.x.h_stride
+                phase_row(p, x, y + lane, c)
+
+
+cdef class Phases(Step):
+    """y = the phases of x for this stride; `top` and `left` are the padding that y includes."""
+
+    def __cinit__(self, x, y, Py_ssize_t stride, Py_ssize_t top, Py_ssize_t left):
+        cdef phases_params *p = <phases_params *> allocate(1, sizeof(phases_params))
+        self.fn = phases_share
+        self.params = p
+        read_operand(&p.x, x)
+        read_operand(&p.y, y)
+        p.stride, p.top, p.left = stride, top, left
+        if p.x.lanes != 1 or p.y.c != p.x.c * stride * stride or p.x.n != p.y.n:
+            raise ValueError(f"phases of stride {stride} of {x.dims} with {p.x.lanes} lanes into {y.dims}")
+
+
 # Packing: the weights of one source into some of the output blocks of a product. For output block k of the source, lane l and
 # the s-th (tap, lane) pair (tap t, lane i of it):
 #   y[target[k] + s·pitch[k] + l] = w[k·lanes + l, channel[t] + i, row[t], column[t]],   0 where k·lanes + l ≥ w.n

@@ -1,4 +1,4 @@
-"""Winograd convolution of 3x3, 4x4 and 5x5 kernels: input transform, products, output transform.
+"""Winograd convolution of 3x3, 4x4 and 5x5 kernels, and of strided ones in phases: input transform, products, output transform.
 
 Layer: drivers. graph/lower_winograd cuts the image's tiles into stretches whose transformed input stays in the cache and makes two
 steps of each: `WinogradInput`, then `WinogradProduct`. The second multiplies with the same register tiles as conv.pyx, one product
@@ -21,6 +21,7 @@ from cyconv._kernels.step cimport Step, allocate, at, blocks, cy_next_item, oper
 
 cdef enum:
     INPUT_RUN = 8        # tiles of one input item: about 1 µs
+    MAX_LANES = 16
 
 
 # How a stretch of tiles lies over the images. Tile t of the stretch is tile first + t of all, counted by image, row, column.
@@ -256,23 +257,36 @@ cdef class WinogradProduct(Step):
 
 
 # Packing: U = G g Gᵀ in float64, rounded once. For block k at `target[k]` with `pitch[k]` floats from channel to channel and
-# `point_pitch[k]` from point to point:  u[target + p·point_pitch + i·pitch + l] = (G w[k·L + l, i] Gᵀ)[p]
+# `point_pitch[k]` from point to point:  u[target + p·point_pitch + i·pitch + l] = (G g Gᵀ)[p] of g = w[k·L + l, i].
+# With a stride s, i counts the phases of the input channels as drivers/movement.pyx does, i = (a·s + b)·C + c, and
+# g[y, x] = w[k·L + l, c, y·s + a, x·s + b], 0 outside the kernel.
 
 cdef struct pack_params:
     operand_t w                  # IN   dense oihw
     operand_t u                  # OUT
-    ptrdiff_t n, r, n_blocks
+    ptrdiff_t n, r, n_blocks, stride
     ptrdiff_t *places            # (target, pitch, point_pitch) of each block
     double *g                    # n x r
+
+
+cdef void phase_kernels(const pack_params *p, const float *w, ptrdiff_t valid, ptrdiff_t phase, float *g) noexcept nogil:
+    """The r x r kernels of one phase of one input channel, of `valid` output channels; `w` is the first one's whole kernel."""
+    cdef ptrdiff_t lane, y, x, ky, kx
+    for lane in range(valid):
+        for y in range(p.r):
+            for x in range(p.r):
+                ky, kx = y * p.stride + phase // p.stride, x * p.stride + phase % p.stride
+                g[(lane * p.r + y) * p.r + x] = w[lane * p.w.n_stride + ky * p.w.h_stride + kx] if ky < p.w.h and kx < p.w.w else 0.0
 
 
 cdef void pack_share(const void *params, const run_t *run) noexcept nogil:
     cdef const pack_params *p = <const pack_params *> params
     cdef const ptrdiff_t *place
+    cdef const float *w
     cdef cy_wino_weights_args a
-    cdef ptrdiff_t item, i, kernel_floats = p.r * p.r, L = kernels.lanes
+    cdef float g[MAX_LANES * CY_WINO_MAX_R * CY_WINO_MAX_R]
+    cdef ptrdiff_t item, i, L = kernels.lanes
     a.g, a.n, a.r = p.g, p.n, p.r
-    a.w_lane = p.w.c * kernel_floats
     while True:
         item = cy_next_item(run.counter)
         if item >= p.n_blocks:
@@ -280,25 +294,29 @@ cdef void pack_share(const void *params, const run_t *run) noexcept nogil:
         place = p.places + 3 * item
         a.valid = min(L, p.w.n - item * L)
         a.out_point = place[2]
-        for i in range(p.w.c):
-            a.w = at(run, &p.w) + item * L * a.w_lane + i * kernel_floats
+        for i in range(p.w.c * p.stride * p.stride):
+            w = at(run, &p.w) + item * L * p.w.n_stride + i % p.w.c * p.w.c_stride
+            a.w, a.w_lane = w, p.w.n_stride
+            if p.stride > 1:
+                phase_kernels(p, w, a.valid, i // p.w.c, g)
+                a.w, a.w_lane = g, p.r * p.r
             a.out = at(run, &p.u) + place[0] + i * place[1]
             kernels.wino_weights(&a)
 
 
 cdef class PackWinograd(Step):
-    """U of a weight array; `places` lists (target, pitch, point pitch) of each output block, `g` the n rows of G."""
+    """U of a weight array of a convolution of this stride; `places` lists (target, pitch, point pitch) of each output block, `g` the n rows of G."""
 
-    def __cinit__(self, w, u, places, g):
+    def __cinit__(self, w, u, places, g, Py_ssize_t stride):
         cdef pack_params *p = <pack_params *> allocate(1, sizeof(pack_params))
         cdef Py_ssize_t i, j
         self.fn = pack_share
         self.params = p
         read_operand(&p.w, w)
         read_operand(&p.u, u)
-        p.n, p.r, p.n_blocks = len(g), len(g[0]), len(places)
-        if p.n > CY_WINO_MAX_N or p.r > CY_WINO_MAX_R or (p.w.h, p.w.w) != (p.r, p.r):
-            raise ValueError(f"Winograd packing of {p.w.h} x {p.w.w} kernels into {p.n} points")
+        p.n, p.r, p.n_blocks, p.stride = len(g), len(g[0]), len(places), stride
+        if p.n > CY_WINO_MAX_N or p.r > CY_WINO_MAX_R or p.w.h != p.w.w or stride < 1 or p.r != (p.w.h + stride - 1) // stride:
+            raise ValueError(f"Winograd packing of {p.w.h} x {p.w.w} kernels of stride {stride} into {p.n} points of {p.r} taps")
         p.places = <ptrdiff_t *> allocate(3 * p.n_blocks, sizeof(ptrdiff_t))
         for i, place in enumerate(places):
             for j in range(3):

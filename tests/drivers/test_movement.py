@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from cyconv._kernels import cpu
-from cyconv._kernels.movement import Pack, PadVector, Relayout, StridedCopy, Take
+from cyconv._kernels.movement import Pack, PadVector, Phases, Relayout, StridedCopy, Take
 from cyconv._kernels.program import Memory, Program
 from cyconv.bfloat16 import rounded
 from tests.drivers.places import FILL, NO_BORDER, Operand, check, place, put, run
@@ -175,3 +175,24 @@ def test_pad_vector(n, padded):
     x = np.arange(1, n + 1, dtype=np.float32)
     y = go(PadVector(row(2, n), row(3, padded), n, padded), flush(x), guarded(padded), threads=3)
     assert np.array_equal(y, np.pad(x, (0, padded - n)))
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("stride", [1, 2, 3, 4])
+@pytest.mark.parametrize(("top", "left"), [(0, 0), (1, 2), (5, 3)])
+def test_phases(stride, top, left, threads):
+    """Zeros outside the image, also where whole rows and columns of phases lie there."""
+    for (c, h, w), (rows, columns) in product([(1, 1, 1), (3, 7, 10), (5, 12, 4)], [(1, 1), (3, 6), (9, 8)]):
+        x = np.random.default_rng([c, stride]).standard_normal((2, c, h, w)).astype(np.float32)
+        wide = np.zeros((2, c, top + h + rows * stride, left + w + columns * stride), np.float32)
+        wide[:, :, top : top + h, left : left + w] = x
+        want = [wide[:, :, a : a + rows * stride : stride, b : b + columns * stride : stride] for a in range(stride) for b in range(stride)]
+        xt, yt = place(2, x.shape, 1), place(3, (2, c * stride**2, rows, columns), L)
+        y = run(Phases(xt, yt, stride, top, left), [put(x, xt)], yt, threads)
+        check(y, yt, np.concatenate(want, 1))
+
+
+def test_phases_refuse():
+    for x, y in (((1, 3, 4, 4), (1, 13, 2, 2)), ((2, 3, 4, 4), (1, 12, 2, 2))):
+        with pytest.raises(ValueError, match="phases of stride 2"):
+            Phases(place(2, x, 1), place(3, y, L), 2, 0, 0)

@@ -42,7 +42,7 @@ def test_packing(kind, co, ci, sizes, threads):
     rng = np.random.default_rng([co, ci])
     w = rng.standard_normal((co, ci, kind.r, kind.r)).astype(np.float32)
     where, floats = places(kind, ci, sizes, 3)
-    step = PackWinograd(place(2, w.shape, 1), flat(3, floats), where, [[float(v) for v in row] for row in kind.g()])
+    step = PackWinograd(place(2, w.shape, 1), flat(3, floats), where, [[float(v) for v in row] for row in kind.g()], 1)
     got = run(step, [w.ravel()], flat(3, floats), threads)
     g = array(kind.g())
     wide = g @ w.astype(np.float64) @ g.T
@@ -58,6 +58,23 @@ def test_packing(kind, co, ci, sizes, threads):
             assert np.all(error <= bound[o])
         points[...] = FILL
     assert np.all(got == FILL)
+
+
+@pytest.mark.parametrize(("k", "stride"), [(5, 2), (6, 2), (7, 3), (11, 4)])
+def test_packing_of_phases(k, stride):
+    """As the packing of the phases' own kernels, bit for bit."""
+    ci, co = 2, L + 1
+    w = np.random.default_rng(k).standard_normal((co, ci, k, k)).astype(np.float32)
+    wide = np.zeros((co, ci, 3 * stride, 3 * stride), np.float32)
+    wide[:, :, :k, :k] = w
+    phases = np.concatenate([wide[:, :, a::stride, b::stride] for a in range(stride) for b in range(stride)], 1).copy()
+    kind, g = ALL[0], [[float(v) for v in row] for row in ALL[0].g()]
+    where, floats = places(kind, ci * stride**2, (2,), 0)
+    got, want = (
+        run(PackWinograd(place(2, weight.shape, 1), flat(3, floats), where, g, s), [weight.ravel()], flat(3, floats), 2)
+        for weight, s in ((w, stride), (phases, 1))
+    )
+    assert np.array_equal(got, want)
 
 
 def tiles_of(x, kind, padding, across, down):
@@ -86,7 +103,7 @@ def test_transform_of_a_stretch(kind, padding, border, threads):
     want = bt @ tiles @ bt.T
     tolerance = 2 * kind.n * 2.0**-24 * (np.abs(bt) @ np.abs(tiles) @ np.abs(bt.T))
     xt = place(2, shape, L, border, gap=L)
-    for first, count in ((0, len(tiles)), (0, 1), (len(tiles) - 1, 1), (5, len(tiles) // 2), (across - 1, down * across + 2)):
+    for first, count in ((0, len(tiles)), (0, 1), (len(tiles) - 1, 1), (len(tiles) // 3, len(tiles) // 2), (across - 1, down * across + 1)):
         stretch = Stretch(kind.index, kind.m, kind.n, first, count, across, down, *padding)
         v = flat(3, kind.n**2 * 2 * count * L)
         got = run(WinogradInput(xt, v, stretch), [put(x, xt)], v, threads).reshape(kind.n, kind.n, 2, count, L)
@@ -98,7 +115,7 @@ def test_packing_refuses_what_does_not_fit():
     g = [[1.0] * 3] * 4
     for shape, rows in (((1, 1, 3, 2), g), ((1, 1, 5, 5), g), ((1, 1, 3, 3), [[1.0] * 3] * 9), ((1, 1, 8, 8), [[1.0] * 8] * 6)):
         with pytest.raises(ValueError, match=f"Winograd packing of {shape[2]} x {shape[3]} kernels"):
-            PackWinograd(place(2, shape, 1), flat(3, 49 * L), [(0, L, L)], rows)
+            PackWinograd(place(2, shape, 1), flat(3, 49 * L), [(0, L, L)], rows, 1)
 
 
 @pytest.mark.parametrize(("index", "n"), [(-1, 4), (len(ALL), 4), (0, 7)])

@@ -40,10 +40,11 @@ EXPECTED = {  # measured on Zen 5 with AVX-512: the fastest kind, or direct wher
     "googlenet/conv3": "F(4,3)",
     "googlenet/3a/3x3": "F(4,3)",
     "googlenet/4e/3x3": "F(4,3)",
-    "alexnet/conv2": "F(2,5)",
-    "googlenet/3b/5x5": "F(2,5)",
+    "alexnet/conv2": "F(3,5)",
+    "googlenet/3b/5x5": "F(3,5)",
     "googlenet/4a/1x1": None,
-    "googlenet/conv1": None,
+    "googlenet/conv1": "F(4,4)",
+    "alexnet/conv1": "F(4,3)",
     "alexnet_two_tower/conv4": None,
     "lenet/conv2": None,
     "digits/conv1": None,
@@ -59,7 +60,7 @@ def test_layers_of_networks(name):
 
 def test_few_channels_are_direct():
     """Half-empty vectors would be transformed."""
-    assert [one(ci, 64, 28, padding=1) for ci in (1, 3, L - 1)] == [None] * 3
+    assert [one(ci, 64, 28, padding=1) for ci in (1, 3, L // 2 - 1)] == [None] * 3
     assert one(3, 64, 28, padding=1, winograd="F(2,3)") == "F(2,3)"  # asked for by name, any number will do
 
 
@@ -80,7 +81,7 @@ def test_independent_of_the_threads(winograd):
 
 
 UNSUITABLE = [{"stride": 2}, {"stride": (1, 2)}, {"dilation": 2}, {"dilation": (2, 1)}, {"groups": 2}]
-UNSUITABLE += [{"kernel": k} for k in (1, 2, 4, 6, 7, (3, 1), (1, 3), (3, 5), (5, 3), (3, 4))]
+UNSUITABLE += [{"kernel": k} for k in (1, 2, 6, 7, (3, 1), (1, 3), (3, 5), (5, 3), (3, 4))]
 
 
 @pytest.mark.parametrize("winograd", ["auto", *BY_NAME])
