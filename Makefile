@@ -16,7 +16,7 @@ C_SOURCES = $(wildcard src/*/*.c src/*/*.h src/*/*.inc benchmarks/*.c)
 export SOURCE_DATE_EPOCH ?= $(shell git log -1 --format=%ct 2>/dev/null || echo 315532800)
 export PYTHONHASHSEED := 0
 
-.PHONY: help build test test-all lint format demo peers bench bench-compare wheelhouse wheel clean
+.PHONY: help build test test-all test-service lint format demo peers bench bench-compare wheelhouse dashboard wheel clean
 .DELETE_ON_ERROR:
 
 help:  ## list the targets
@@ -50,6 +50,11 @@ test: $(VENV)/stamp-test build  ## the tests, without the slow ones
 
 test-all: $(VENV)/stamp-test build  ## the slow tests as well
 	$(BIN)/python -m pytest -q $(PYTEST_ARGS)
+
+# With Chromium and its driver (Debian: chromium, chromium-driver), and as root for the full disk; what is missing is left out and said.
+test-service: $(VENV)/stamp-test-service build  ## the benchmark service for real: builds, faults, a browser (about an hour)
+	$(BIN)/python -m benchmarks.service.vendor .asv/vendor
+	$(BIN)/python -m pytest -q --timeout 3600 tests/benchmarks/service $(PYTEST_ARGS)
 
 lint: $(VENV)/stamp-lint  ## ruff, cython-lint, clang-format, mypy
 	$(BIN)/ruff check .
@@ -85,6 +90,9 @@ bench-compare: $(VENV)/stamp-bench build  ## two commits in turns, with verdicts
 
 wheelhouse: $(VENV)/stamp-venv  ## what asv's environments need, for benchmarks without a network
 	$(PIP) download --dest .asv/wheelhouse --requirement benchmarks/constraints.txt
+
+dashboard: $(VENV)/stamp-service build  ## measure this branch's commits and show them on http://127.0.0.1:8765/
+	$(BIN)/python -m benchmarks.service
 
 # The wheel is built from the unpacked sdist, so that the sdist is proved complete and the unstripped objects can be inspected.
 wheel: $(VENV)/stamp-wheel  ## sdist and manylinux wheel in dist/, inspected and tried on each Python found

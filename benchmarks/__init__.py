@@ -1,4 +1,4 @@
-"""Benchmarks: what asv runs on every commit, the layer shapes that it shares with the tests, and the comparison with other engines.
+"""Benchmarks: what asv runs on every commit, the layer shapes that it shares with the tests, other engines to compare with, a service.
 
 asv looks for benchmarks in every module of this package, and imports it for that in environments with NumPy alone. The packages inside
 hold none and import more, so asv is shown an empty module in the place of each.

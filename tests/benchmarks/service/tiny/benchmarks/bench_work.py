@@ -1,0 +1,51 @@
+"""Time and ratio of one function. A file named by TINY_FAULTS can falsify what is measured: {"ratio": 1.5, "reference": 1.3}."""
+
+import json
+import os
+import time
+from pathlib import Path
+
+import tiny
+
+
+def seconds(call):
+    """Processor time of some calls: other processes of the machine do not count."""
+    begin = time.process_time()
+    for _ in range(40):
+        call()
+    return time.process_time() - begin
+
+
+def fault(name):
+    """The factor that a test asks for."""
+    path = Path(os.environ.get("TINY_FAULTS", ""))
+    return json.loads(path.read_text()).get(name, 1.0) if path.is_file() else 1.0
+
+
+def track_ratio():
+    """The function's time in units of the reference's, measured in turn."""
+    samples = []
+    for _ in range(15):
+        reference = seconds(tiny.reference)
+        samples.append(fault("ratio") * seconds(tiny.work) / reference)
+    return {"samples": samples, "number": 1}
+
+
+def track_reference():
+    """Milliseconds of the reference."""
+    return 25 * fault("reference") * min(seconds(tiny.reference) for _ in range(9))
+
+
+def time_work():
+    """The function's time."""
+    tiny.work()
+
+
+track_ratio.unit = "ratio"
+track_reference.unit = "ms"
+time_work.repeat = (3, 5, 0.5)
+time_work.sample_time = 0.003
+time_work.rounds = 1
+for function in (track_ratio, track_reference, time_work):
+    function.version = "1"
+del function  # asv would take it for a benchmark
