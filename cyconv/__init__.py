@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from cyconv.graph import Plan, get_num_threads, set_num_threads
     from cyconv.io import load_state_dict, save_state_dict
     from cyconv.nn import compile
-    from cyconv.onnx import load_onnx
+    from cyconv.onnx import export_onnx, load_onnx
     from cyconv.summarize import summary
 
 __version__ = "0.1.0"
@@ -39,6 +39,7 @@ __version__ = "0.1.0"
 _HOMES = {
     "Plan": "cyconv.graph",
     "compile": "cyconv.nn",
+    "export_onnx": "cyconv.onnx",
     "functional": "",
     "get_num_threads": "cyconv.graph",
     "io": "",
@@ -54,8 +55,8 @@ _HOMES = {
 }
 
 __all__ = [
-    "Plan", "__version__", "compile", "functional", "get_num_threads", "io", "isa", "lecture", "load_onnx", "load_state_dict", "models",
-    "nn", "save_state_dict", "set_num_threads", "signal", "summary",
+    "Plan", "__version__", "compile", "export_onnx", "functional", "get_num_threads", "io", "isa", "lecture", "load_onnx",
+    "load_state_dict", "models", "nn", "save_state_dict", "set_num_threads", "signal", "summary",
 ]  # fmt: skip
 
 

@@ -7,6 +7,7 @@ import onnx
 
 from cyconv.onnx.errors import Unsupported
 from cyconv.onnx.registry import Call, Value, operator
+from cyconv.ops.dtypes import ANY
 from cyconv.shapes import check_shape
 
 _NEWER = (21, 23, 24, 25)  # opsets that added dtypes
@@ -60,6 +61,8 @@ def cast(call: Call) -> Value:
         raise Unsupported(f"the dtype {call['to']}") from None
     if dtype.kind not in "fiub" or dtype.name.startswith(("float8", "bfloat")):
         raise Unsupported(f"the dtype {dtype.name}")
+    if not isinstance(x, np.ndarray) and dtype.name not in ANY:
+        raise Unsupported(f"the dtype {dtype.name} for values that are known only when the network runs")
     return x if dtype == x.dtype else call.emit("cast", x, dtype=dtype.name)
 
 

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from math import prod
 
+import numpy as np
+
 from cyconv.onnx.errors import Unsupported
 from cyconv.onnx.registry import Call, Value, number, operator
 
@@ -55,10 +57,11 @@ def layer_norm(call: Call) -> Value | list[Value]:
     if not -x.ndim <= axis < x.ndim:
         raise ValueError(f"axis {axis} is out of range for {x.ndim} dimensions")
     axis %= x.ndim
-    y = call.emit("layer_norm", x, scale, bias, normalized_shape=x.shape[axis:], eps=call["epsilon"])
+    dims, sizes = tuple(range(axis, x.ndim)), x.shape[axis:]
+    scale, bias = (_expanded(call, v, sizes) for v in (scale, np.zeros((), np.float32) if bias is None else bias))
+    y = call.emit("layer_norm", x, scale, bias, dims=dims, eps=call["epsilon"])
     if not (call.wants(1) or call.wants(2)):
         return y
-    dims = tuple(range(axis, x.ndim))
     mean = call.emit("reduce_mean", x, dims=dims, keepdim=True)
     away = call.emit("sub", x, mean)
     variance = call.emit("reduce_mean", call.emit("mul", away, away), dims=dims, keepdim=True)
@@ -75,7 +78,12 @@ def group_norm(call: Call) -> Value:
             raise ValueError(f"{groups} groups do not divide the channels of {list(x.shape)}")
         each = x.shape[1] // groups
         scale, bias = (_repeated(call, v, each) for v in (scale, bias))
-    return call.emit("group_norm", x, scale, bias, groups=groups, eps=call["epsilon"])
+    return call.emit("group_norm", x, scale, bias, num_groups=groups, eps=call["epsilon"])
+
+
+def _expanded(call: Call, v: Value, shape: tuple[int, ...]) -> Value:
+    """``v`` broadcast to ``shape``."""
+    return v if v.shape == shape else call.emit("expand", v, shape=shape)
 
 
 def _repeated(call: Call, v: Value, each: int) -> Value:

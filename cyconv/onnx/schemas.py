@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from functools import cache
 
+import numpy as np
 import onnx
 
 UNKNOWN = 0  # the version of an operator that onnx does not know
@@ -29,7 +30,8 @@ def _defaults(op: str, version: int, domain: str) -> dict:
     for name, attribute in onnx.defs.get_schema(op, version, domain).attributes.items():
         if attribute.default_value.type != onnx.AttributeProto.UNDEFINED:
             value = onnx.helper.get_attribute_value(attribute.default_value)
-            found[name] = value.decode() if isinstance(value, bytes) else value
+            value = value.decode() if isinstance(value, bytes) else value
+            found[name] = float(str(np.float32(value))) if isinstance(value, float) else value  # 1e-5, not 9.99999974e-06
     return found
 
 
