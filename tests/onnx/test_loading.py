@@ -1,15 +1,12 @@
 """What is not supported is refused at load, all of it in one error."""
 
 import numpy as np
-import onnx
 import pytest
 from onnx import helper
 
 import cyconv
 from cyconv.onnx import ModelError
-from cyconv.onnx.registry import OPERATORS
 from tests.onnx.helpers import model, random, value
-from tests.onnx.test_backend import LISTED
 
 IMAGE = [value("x", [1, 3, 8, 8])]
 
@@ -77,14 +74,3 @@ def test_opsets(opset):
 def test_dtypes_of_inputs():
     data = model([helper.make_node("Identity", ["x"], ["y"])], [helper.make_tensor_value_info("x", 11, [2])])
     assert "float64" in refusal(data)
-
-
-def test_every_listed_operator_is_there_in_every_version():
-    for name in sorted(LISTED):
-        for opset in range(6, onnx.defs.onnx_opset_version() + 1):
-            try:
-                schema = onnx.defs.get_schema(name, opset, "")
-            except onnx.defs.SchemaError:
-                continue
-            if not schema.deprecated:
-                assert (name, schema.since_version) in OPERATORS, (name, schema.since_version)

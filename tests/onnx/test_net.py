@@ -58,8 +58,11 @@ def test_any_batch_and_image_size_and_a_bounded_number_of_plans(net):
 def test_a_plan_for_one_shape(net):
     plan = cyconv.compile(net, X.shape, num_threads=1)
     assert np.array_equal(plan(X), net(X))
-    # The norm is in the convolution, the product has its bias, and nothing is left of the shapes.
-    assert [step["op"] for step in plan.steps() if step["op"] != "relayout"] == ["conv2d", "adaptive_avg_pool2d", "linear"]
+    # The norm is in the convolution, the product has its bias, and nothing is left of the shapes: as in the same network of layers.
+    layers = [nn.Conv2d(3, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU(), nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(8, 5)]
+    same = cyconv.compile(nn.Sequential(*layers), X.shape, num_threads=1)
+    described = [[(s["op"], s["shape"], s["layout"], s["algorithm"]) for s in p.steps()] for p in (plan, same)]
+    assert described[0] == described[1]
     assert len(plan.profile(X, repeats=2).records) == len(plan.steps())
     with pytest.raises(ValueError, match="takes 1 inputs"):
         cyconv.compile(net, [X.shape, X.shape])
