@@ -119,8 +119,8 @@ class OnnxNet(Module):
             return self(*(known[i] if i in known else next(rest) for i in range(len(arrays))))
 
         free = [i for i in range(len(arrays)) if i not in known]
-        names = [self.input_names[i] for i in free]
-        return compile_function(fn, [arrays[i].shape for i in free], names, dtypes=[arrays[i].dtype.name for i in free])
+        shapes, dtypes = [arrays[i].shape for i in free], [arrays[i].dtype.name for i in free]
+        return compile_function(fn, shapes, [self.input_names[i] for i in free], dtypes=dtypes, **self._compile_options)
 
     def _by_name(self, inputs: tuple, named: dict) -> dict[str, Any]:
         """What was given, by the names of the inputs."""
