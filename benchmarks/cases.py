@@ -6,6 +6,7 @@ for it. Everything is deterministic. Used by kernel_cases.py, layer_cases.py and
 
 from __future__ import annotations
 
+import traceback
 import zlib
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
@@ -34,7 +35,11 @@ class Kind(NamedTuple):
 
 
 class WrongAnswer(Exception):
-    """A benchmark measured something that computes wrongly."""
+    """Something computes wrongly."""
+
+
+class Unusable(Exception):
+    """A case failed when it was prepared, with this traceback."""
 
 
 def numbers(name: str, part: str, shape: int | tuple[int, ...]) -> np.ndarray:
@@ -68,15 +73,23 @@ def check(name: str, case: Case, data: Arrays) -> None:
 
 
 def prepare(names: Iterable[str], kind_of: Callable[[str], Kind]) -> None:
-    """Make the data of all cases, keep it in the current directory, and check the answers."""
+    """Make the data of all cases, keep it in the current directory, and check the answers.
+
+    What goes wrong with a case is kept in its place, so that asv loses no other one for it.
+    """
     for name in names:
-        kind = kind_of(name)
-        data = kind.data(name)
+        try:
+            kind = kind_of(name)
+            data = kind.data(name)
+            check(name, kind.case(name, data), data)
+        except Exception:
+            data = {"trouble": np.array(traceback.format_exc())}
         np.savez(file_of(name), allow_pickle=False, **data)
-        check(name, kind.case(name, data), data)
 
 
 def load(name: str, kind_of: Callable[[str], Kind]) -> Case:
-    """A case from the data that :func:`prepare` kept."""
+    """A case from the data that :func:`prepare` kept; Unusable, when that said so."""
     with np.load(file_of(name), allow_pickle=False) as file:
+        if "trouble" in file:
+            raise Unusable(str(file["trouble"]))
         return kind_of(name).case(name, {key: aligned(array) for key, array in file.items()})

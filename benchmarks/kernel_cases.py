@@ -140,6 +140,7 @@ def pool_case(name: str, data: Arrays) -> Case:
     count = width - 2
     y = aligned(np.zeros((count, n), np.float32))
     windows = SimpleNamespace(
+        in_slice=0, n_slices=1, power=1.0, absolute=False,
         in_row=width * n, n_rows=3, column=np.arange(count, dtype=np.int32), n_cols=np.full(count, 3, np.int32), col_step=1,
         divisor=np.full(count, 9, np.float32), run=(0, count, 1),
     )  # fmt: skip
