@@ -1,6 +1,6 @@
 # The micro-kernel table as Cython sees it (src/microkernels/microkernels.h), and the one that was chosen at import.
 
-from libc.stdint cimport int32_t
+from libc.stdint cimport int32_t, int64_t
 
 cdef extern from "microkernels.h" nogil:
     enum:
@@ -28,6 +28,8 @@ cdef extern from "microkernels.h" nogil:
         CY_BYTE
         CY_DTYPE_COUNT
         CY_COMPARE_COUNT
+        CY_MEAN
+        CY_REDUCE_COUNT
         CY_LRN_PIXELS
 
     ctypedef struct cy_tap:
@@ -145,6 +147,13 @@ cdef extern from "microkernels.h" nogil:
         void (*layer_norm)(const float *, float *, ptrdiff_t, ptrdiff_t, ptrdiff_t, const float *, const float *, double) noexcept nogil
         void (*lane_moments)(const float *, ptrdiff_t, ptrdiff_t, ptrdiff_t, const double *, double *, int) noexcept nogil
         void (*standardise)(const float *, float *, ptrdiff_t, const cy_standard *) noexcept nogil
+        void (*reduce)(int, int, const void *, void *, ptrdiff_t, ptrdiff_t, ptrdiff_t) noexcept nogil
+        void (*arg_max)(int, const void *, int64_t *, ptrdiff_t, ptrdiff_t, ptrdiff_t, int) noexcept nogil
+        void (*top_k)(int, const void *, void *, int64_t *, ptrdiff_t, ptrdiff_t, ptrdiff_t, int) noexcept nogil
+        void (*mix)(const float *, const float *, float, float, float *, ptrdiff_t) noexcept nogil
+        void (*mix_gather)(const float *, const int32_t *, const int32_t *, const float *, const float *, float *, ptrdiff_t) noexcept nogil
+        void (*resize_row)(const float *, const float *, float, float, const int32_t *, const int32_t *, const float *, const float *,
+                           float *, ptrdiff_t) noexcept nogil
         float (*fma_peak)(ptrdiff_t) noexcept nogil
         int fma_per_step
 

@@ -8,10 +8,12 @@ cdef extern from "parallel.h" nogil:
     ptrdiff_t cy_next_item(ptrdiff_t *counter)
 
 # The state of one call of a plan on one thread. `bases` holds one pointer per buffer of the plan (arena, constants, inputs,
-# outputs), the same for all threads; `counter` is this step's count of items taken, zero when the step begins.
+# outputs), the same for all threads; `counter` is this step's count of items taken, zero when the step begins. A step that meets an
+# index out of range sets `fault`, reads nothing there, and goes on; the call then ends with an IndexError.
 ctypedef struct run_t:
     char **bases
     ptrdiff_t *counter
+    bint *fault
     int thread
     int n_threads
 

@@ -13,6 +13,8 @@ from cyconv.graph import (  # noqa: F401  (they register the handlers)
     lower_moments,
     lower_movement,
     lower_pool,
+    lower_reduce,
+    lower_resize,
     lower_simple,
 )
 from cyconv.graph.choices import choose_algorithms

@@ -40,7 +40,7 @@ from cyconv.ops.dtypes import words
 BLOCKED_OPS = {"conv2d", "conv3d", "linear", "batch_norm", "local_response_norm", "prelu"}
 BLOCKED_OPS |= {f"{kind}_pool{rank}d" for kind in ("max", "avg", "lp", "adaptive_avg", "adaptive_max") for rank in (2, 3)}
 # Ops whose result is in C order whatever their inputs are.
-DENSE_OPS = {"reshape", "cat", "slice", "permute", "pad", "softmax", "log_softmax", "where", "cast"}
+DENSE_OPS = {"reshape", "cat", "slice", "permute", "pad", "softmax", "log_softmax", "where", "cast", "expand", "tile", "gather", "topk"}
 
 # Numbers of the dtypes in microkernels.h. A bool is an int32 of 0 or 1 inside a plan, a byte in the caller's arrays.
 DTYPES = {FLOAT32: 0, INT32: 1, INT64: 2, BOOL: 3}
@@ -145,7 +145,22 @@ class Lowering:
             return self._cat_is_blocked(node)
         if node.op == "layer_norm":
             return node.attrs["dims"] == (1,) and (len(v.shape) > 2 or self.will_be_blocked(node.inputs[0]))
+        if node.op.startswith("reduce_"):
+            return self.reduces_blocks(node)
+        if node.op == "interpolate":
+            return self.resizes_blocks(node)
         return node.op not in DENSE_OPS and any(self.will_be_blocked(x) for x in node.inputs)
+
+    def reduces_blocks(self, node: Node) -> bool:
+        """Whether it reduces whole planes of images in blocks, as a pool does."""
+        x = node.inputs[0]
+        planes = len(x.shape) == 4 and sorted(node.attrs["dims"]) == [2, 3] and 0 not in x.shape[1:]
+        return planes and node.op != "reduce_min" and self.will_be_blocked(x)
+
+    def resizes_blocks(self, node: Node) -> bool:
+        """Whether it changes rows and columns only, of images in blocks."""
+        x = node.inputs[0]
+        return len(x.shape) == 4 and set(node.attrs["dims"]) <= {2, 3} and self.will_be_blocked(x)
 
     def _cat_is_blocked(self, node: Node) -> bool:
         """Along the channels, at block boundaries, and of values that are blocked anyhow."""

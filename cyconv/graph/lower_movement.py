@@ -6,8 +6,8 @@ from math import prod
 
 import numpy as np
 
-from cyconv._kernels.movement import Take
-from cyconv.graph.ir import BOOL, Node, Value
+from cyconv._kernels.movement import Gather, Take
+from cyconv.graph.ir import BOOL, INT64, Node, Value
 from cyconv.graph.layout import Tensor, numel
 from cyconv.graph.lower import Lowering, lowers
 from cyconv.ops.dtypes import words
@@ -109,3 +109,45 @@ def emit_take(low: Lowering, node: Node, axis: int, index: list[int]) -> None:
     outer, n_in, inner = prod(shape[:axis]), shape[axis], prod(shape[axis + 1 :]) * words(dtype)
     fill = np.array([node.attrs.get("value") or 0]).astype(np.int32 if dtype == BOOL else dtype).view(np.int32).tolist()
     low.emit_node(node, lambda: Take(x.operand(), y.operand(), outer, n_in, inner, index, fill), [x], [y], node.attrs["mode"])
+
+
+@lowers("expand")
+def lower_expand(low: Lowering, node: Node) -> None:
+    """A copy with stride 0 along what is repeated."""
+    shape = node.inputs[0].shape
+    padded = (1,) * (len(node.outputs[0].shape) - len(shape)) + shape
+    gather_strided(low, node, 0, tuple(0 if size == 1 else stride for size, stride in zip(padded, dense_strides(padded), strict=True)))
+
+
+@lowers("tile")
+def lower_tile(low: Lowering, node: Node) -> None:
+    """One axis after the other, the last first: each row of it is copied so many times behind itself."""
+    v, out = node.inputs[0], node.outputs[0]
+    axes = [i for i, repeats in enumerate(node.attrs["repeats"]) if repeats != 1]
+    for axis in reversed(axes):
+        repeats = node.attrs["repeats"][axis]
+        shape = (*v.shape[:axis], v.shape[axis] * repeats, *v.shape[axis + 1 :])
+        target = out if axis == axes[0] else Value(shape, v.dtype, out.name)
+        outer, inner = prod(v.shape[:axis]), prod(v.shape[axis:]) * words(v.dtype)
+        strides = ((inner, 0, 1), (inner * repeats, inner, 1))
+        low.strided_copy(low.dense(v), low.new_dense(target), (outer, repeats, inner), *strides, node.name)
+        v = target
+
+
+@lowers("gather")
+def lower_gather(low: Lowering, node: Node) -> None:
+    """Indices that are constants become a table; others are read, and checked, at run time."""
+    v, places = node.inputs
+    out, dim = node.outputs[0], node.attrs["dim"]
+    outer, n, inner = prod(v.shape[:dim]), v.shape[dim], prod(v.shape[dim + 1 :]) * words(v.dtype)
+    x, y = low.dense(v), low.new_dense(out)
+    if low.is_constant(places):
+        given = low.constant_array(places)
+        if given.size and not -n <= given.min() <= given.max() < n:
+            raise IndexError(f"{node.name}: indices from {given.min()} to {given.max()} for dimension {dim} of size {n}")
+        index = (given + n * (given < 0)).ravel().tolist()
+        low.emit_node(node, lambda: Take(x.operand(), y.operand(), outer, n, inner, index), [x], [y])
+        return
+    index_tensor, wide = low.dense(places), places.dtype == INT64
+    make = lambda: Gather(x.operand(), index_tensor.operand(), y.operand(), (outer, n, inner), numel(places.shape), wide)  # noqa: E731
+    low.emit_node(node, make, [x, index_tensor], [y])

@@ -67,7 +67,7 @@ def is_identity(node: Node) -> bool:
         return False
     if node.op == "cast":
         return node.inputs[0].dtype == node.outputs[0].dtype
-    return node.op in ("reshape", "slice") and node.inputs[0].shape == node.outputs[0].shape
+    return node.op in ("reshape", "slice", "expand", "tile") and node.inputs[0].shape == node.outputs[0].shape
 
 
 def remove_identities(graph: Graph) -> None:

@@ -4,7 +4,21 @@ This layer imports only :mod:`cyconv.shapes` and NumPy. Importing the family fil
 tracer (shape inference), the passes, the summary (multiply-adds) and the tests (float64 references) read.
 """
 
-from cyconv.ops import activation, arithmetic, conv, movement, norm, pointwise, pool, softmax
+from cyconv.ops import activation, arithmetic, conv, movement, norm, pointwise, pool, reduce, resize, softmax
 from cyconv.ops.base import OPS, Op, register
 
-__all__ = ["OPS", "Op", "activation", "arithmetic", "conv", "movement", "norm", "pointwise", "pool", "register", "softmax"]
+__all__ = [
+    "OPS",
+    "Op",
+    "activation",
+    "arithmetic",
+    "conv",
+    "movement",
+    "norm",
+    "pointwise",
+    "pool",
+    "reduce",
+    "register",
+    "resize",
+    "softmax",
+]

@@ -11,7 +11,7 @@ import numpy as np
 
 from cyconv.ops.base import Op, Shape, register
 from cyconv.ops.common import count, expect_inputs, real
-from cyconv.ops.dtypes import ALIKE
+from cyconv.ops.dtypes import ALIKE, ANY, INTEGERS, expect
 from cyconv.shapes import check_shape, integer
 
 # PyTorch's names of the modes that copy a border from the input, and NumPy's.
@@ -148,8 +148,61 @@ def permute(inputs: list[np.ndarray], attrs: dict) -> list[np.ndarray]:
     return [np.array(inputs[0].transpose(attrs["dims"]), order="C")]
 
 
+def infer_expand(shapes: list[Shape], attrs: dict) -> list[Shape]:
+    """attrs["shape"], to which the input broadcasts."""
+    expect_inputs("expand", shapes, 1)
+    x, shape = shapes[0], check_shape(attrs["shape"], "expand: shape")
+    padded = (1,) * (len(shape) - len(x)) + x
+    if len(x) > len(shape) or any(size not in (1, wanted) for size, wanted in zip(padded, shape, strict=True)):
+        raise ValueError(f"expand: an array of shape {list(x)} does not broadcast to {list(shape)}")
+    return [shape]
+
+
+def expand(inputs: list[np.ndarray], attrs: dict) -> list[np.ndarray]:
+    """The input repeated along new dimensions and those of size 1."""
+    return [np.array(np.broadcast_to(inputs[0], attrs["shape"]))]
+
+
+def infer_tile(shapes: list[Shape], attrs: dict) -> list[Shape]:
+    """Each dimension times its entry of attrs["repeats"]."""
+    expect_inputs("tile", shapes, 1)
+    x, repeats = shapes[0], [integer(r, "tile: repeats", 0) for r in attrs["repeats"]]
+    if len(repeats) != len(x):
+        raise ValueError(f"tile: repeats must have one entry for each of {len(x)} dimensions, got {len(repeats)}")
+    return [check_shape([size * r for size, r in zip(x, repeats, strict=True)], "tile: output")]
+
+
+def tile(inputs: list[np.ndarray], attrs: dict) -> list[np.ndarray]:
+    """The whole input again and again along each dimension."""
+    return [np.tile(inputs[0], attrs["repeats"])]
+
+
+def infer_gather(shapes: list[Shape], attrs: dict) -> list[Shape]:
+    """Dimension ``dim`` of x gives way to the dimensions of the indices."""
+    expect_inputs("gather", shapes, 2)
+    (x, index), dim = shapes, integer(attrs["dim"], "dim", 0)
+    if dim >= len(x):
+        raise ValueError(f"gather: dim must be in [0, {len(x)}) for an array of size {list(x)}, got {dim}")
+    return [check_shape((*x[:dim], *index, *x[dim + 1 :]), "gather: output")]
+
+
+def gather_dtypes(op: str, dtypes: list[str], attrs: dict) -> list[str]:
+    """Any first input, integers as indices."""
+    expect(op, dtypes[0], ANY)
+    expect(op, dtypes[1], INTEGERS, "indices of ")
+    return dtypes[:1]
+
+
+def gather(inputs: list[np.ndarray], attrs: dict) -> list[np.ndarray]:
+    """x[:, …, index, …, :]; negative indices count from the end, and IndexError comes of one that is out of range."""
+    return [np.take(inputs[0], inputs[1], axis=attrs["dim"])]
+
+
 register(Op("pad", infer_pad, pad, dtypes=ALIKE))
 register(Op("reshape", infer_reshape, reshape, dtypes=ALIKE))
 register(Op("cat", infer_cat, cat, dtypes=ALIKE))
 register(Op("slice", infer_slice, slice_, dtypes=ALIKE))
 register(Op("permute", infer_permute, permute, dtypes=ALIKE))
+register(Op("expand", infer_expand, expand, dtypes=ALIKE))
+register(Op("tile", infer_tile, tile, dtypes=ALIKE))
+register(Op("gather", infer_gather, gather, dtypes=gather_dtypes))

@@ -147,7 +147,8 @@ cdef class Unary(RowStep):
 
 cdef class Binary(RowStep):
     """y = f(a, b); function is an index of the list in microkernels.h. mode: "each" when b has a number for each of a's, "channel" when it
-    is constant over the pixels of a channel, "one" when it is one number. b may have one image for all, and when planar one channel or row for all."""
+    is constant over the pixels of a channel, "one" when it is one number. b may have one image for all, and when planar one channel or
+    row for all."""
 
     def __cinit__(self, a, b, y, int function, str mode):
         cdef rows_params *p = self.begin(a, y, binary_row)

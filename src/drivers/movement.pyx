@@ -4,7 +4,7 @@ Layer: drivers. graph/compile makes these steps where two layouts meet, for conc
 to pack weights. Items are whole channel blocks, output blocks or rows of the destination; each writes only its own.
 """
 
-from libc.stdint cimport int32_t, uint32_t
+from libc.stdint cimport int32_t, int64_t, uint32_t
 from libc.stdlib cimport free
 from libc.string cimport memcpy, memset
 
@@ -352,6 +352,53 @@ cdef class Take(Step):
     def __dealloc__(self):
         if self.params != NULL:
             free((<take_params *> self.params).index)
+
+
+# Selection by indices that are known at run time only: y[o, j, i] = x[o, index[j], i], negative indices counting from the end. Where an
+# index is out of range y is zero, and the call fails.
+
+cdef struct gather_params:
+    operand_t x              # IN   dense (outer, n_in, inner)
+    operand_t index          # IN   n_out integers
+    operand_t y              # OUT  dense (outer, n_out, inner)
+    ptrdiff_t outer, n_in, n_out, inner
+    bint wide                # indices are int64, else int32
+
+
+cdef void gather_share(const void *params, const run_t *run) noexcept nogil:
+    cdef const gather_params *p = <const gather_params *> params
+    cdef ptrdiff_t item, j
+    cdef int64_t place
+    cdef const int64_t *wide = <const int64_t *> at(run, &p.index)
+    cdef const int32_t *narrow = <const int32_t *> at(run, &p.index)
+    cdef float *y
+    while True:
+        item = cy_next_item(run.counter)
+        if item >= p.outer * p.n_out:
+            return
+        j = item % p.n_out
+        place = wide[j] if p.wide else narrow[j]
+        y = at(run, &p.y) + item * p.inner
+        if -p.n_in <= place < p.n_in:
+            place += p.n_in if place < 0 else 0
+            memcpy(y, at(run, &p.x) + (item // p.n_out * p.n_in + place) * p.inner, p.inner * sizeof(float))
+        else:
+            run.fault[0] = True
+            memset(y, 0, p.inner * sizeof(float))
+
+
+cdef class Gather(Step):
+    """y = x[:, index, :] of dense arrays; sizes is (outer, n_in, inner), inner in floats; `wide` says that indices are int64."""
+
+    def __cinit__(self, x, index, y, sizes, n_out, bint wide):
+        cdef gather_params *p = <gather_params *> allocate(1, sizeof(gather_params))
+        self.fn = gather_share
+        self.params = p
+        read_operand(&p.x, x)
+        read_operand(&p.index, index)
+        read_operand(&p.y, y)
+        p.outer, p.n_in, p.inner = sizes
+        p.n_out, p.wide = n_out, wide
 
 
 # A vector into whole blocks: y[i] = x[i] for i < n, 0 for n ≤ i < padded.

@@ -141,6 +141,8 @@ enum { CY_FLOAT32, CY_INT32, CY_INT64, CY_BOOL, CY_BYTE, CY_DTYPE_COUNT };
 
 enum { CY_EQUAL, CY_NOT_EQUAL, CY_GREATER, CY_GREATER_EQUAL, CY_LESS, CY_LESS_EQUAL, CY_COMPARE_COUNT };
 
+enum { CY_SUM, CY_MEAN, CY_MAX, CY_MIN, CY_REDUCE_COUNT };
+
 /* How the second operand of a binary function runs along a row of n floats. */
 enum { CY_EACH = 0 /* n floats */, CY_LANES = 1 /* LANES floats, again for each pixel */, CY_ONE = 2 /* one float */ };
 
@@ -189,6 +191,13 @@ typedef struct {
   void (*lrn)(const float *x, float *y, ptrdiff_t c_stride_x, ptrdiff_t c_stride_y, ptrdiff_t channels, ptrdiff_t n_pixels, ptrdiff_t size,
               const float alpha_beta_k[3], float *scratch);
   void (*softmax)(const float *x, float *y, ptrdiff_t n, ptrdiff_t stride, ptrdiff_t columns, int logarithm);
+  void (*reduce)(int function, int dtype, const void *x, void *y, ptrdiff_t n, ptrdiff_t stride, ptrdiff_t columns);
+  void (*arg_max)(int dtype, const void *x, int64_t *y, ptrdiff_t n, ptrdiff_t stride, ptrdiff_t columns, int last);
+  void (*top_k)(int dtype, const void *x, void *y, int64_t *index, ptrdiff_t n, ptrdiff_t k, ptrdiff_t stride, int largest);
+  void (*mix)(const float *a, const float *b, float w0, float w1, float *y, ptrdiff_t n);
+  void (*mix_gather)(const float *x, const int32_t *first, const int32_t *second, const float *w0, const float *w1, float *y, ptrdiff_t n);
+  void (*resize_row)(const float *top, const float *bottom, float r0, float r1, const int32_t *first, const int32_t *second,
+                     const float *w0, const float *w1, float *y, ptrdiff_t n);
 
   void (*layer_norm)(const float *x, float *y, ptrdiff_t x_step, ptrdiff_t y_step, ptrdiff_t n, const float *w, const float *b, double eps);
   void (*lane_moments)(const float *x, ptrdiff_t rows, ptrdiff_t row_stride, ptrdiff_t n, const double *centre, double *sum, int squares);

@@ -117,6 +117,7 @@ cdef struct job_t:
     char **bases
     ptrdiff_t *counters
     int64_t *times               # n_steps + 1 clock readings, or NULL
+    bint fault                   # set when a step met an index out of range
     bint stop                    # set when a signal is pending: every thread leaves before its next step
 
 
@@ -126,7 +127,7 @@ cdef void walk(job_t *job, int thread, int n_threads) noexcept nogil:
     cdef Py_ssize_t k
     cdef int64_t now, looked = cy_nanoseconds()
     cdef uint32_t mode = cy_flush_denormals()
-    run.bases, run.thread, run.n_threads = job.bases, thread, n_threads
+    run.bases, run.thread, run.n_threads, run.fault = job.bases, thread, n_threads, &job.fault
     if job.times != NULL:
         cy_note_time(&job.times[0])
     for k in range(job.n_steps):
@@ -196,7 +197,7 @@ cdef class Program:
             bases = Bases(lease.arena, self.constants, arrays, n_written)
             memset(lease.counters, 0, max(self.n_steps, 1) * COUNTER_PITCH * sizeof(ptrdiff_t))
             job.steps, job.n_steps, job.bases, job.counters = self.steps, self.n_steps, bases.pointers, lease.counters
-            job.stop = False
+            job.stop = job.fault = False
             job.times = &times[0] if times is not None else NULL
             self.work(&job, threads)
         finally:
@@ -212,6 +213,8 @@ cdef class Program:
                 walk(job, omp_get_thread_num(), omp_get_num_threads())
         if job.stop:
             cy_raise_pending()
+        if job.fault:
+            raise IndexError("an index is out of range for the axis that it selects from")
         return 0
 
     def __len__(self):
