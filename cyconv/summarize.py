@@ -32,7 +32,9 @@ _COLUMNS = {
     "receptive_field": "receptive field",
     "jump": "jump",
 }
-_PLACES = {"conv2d": (1, 2), "linear": (1, 2), "batch_norm": (3, 4), "prelu": (1, None)}  # of weight and bias among the op's inputs
+# Of weight and bias among the op's inputs; a mul may be with a parameter (ConvNeXt's scales).
+_PLACES = {"conv2d": (1, 2), "linear": (1, 2), "batch_norm": (3, 4), "prelu": (1, None), "mul": (1, None)}
+_PLACES |= {"layer_norm": (1, 2), "group_norm": (1, 2), "instance_norm": (1, 2)}
 _CONVENTION = (
     "Multiply-adds: one for each product of a convolution (N·O·OH·OW·C/groups·kh·kw) and of a linear layer (N·K·M). "
     "Additions of biases, pooling, normalisation, activations and softmax are not counted.",
@@ -166,10 +168,10 @@ def _record(node: Node, graph: Graph, fields: dict[Value, Field], uncounted: dic
 
 
 def _count(node: Node, place: int | None, graph: Graph, uncounted: dict[int, int]) -> int | None:
-    """Size of the parameter at this place of the node's inputs; 0 when it is counted already or is no parameter."""
+    """Size of the parameter at this place of the node's inputs; 0 when it is counted already or is no parameter (None of a mul)."""
     if place is None or place >= len(node.inputs) or node.inputs[place] not in graph.constants:
         return None
-    return uncounted.pop(_address(graph.constants[node.inputs[place]]), 0)
+    return uncounted.pop(_address(graph.constants[node.inputs[place]]), None if node.op == "mul" else 0)
 
 
 def _address(array: np.ndarray) -> int:

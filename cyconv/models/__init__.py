@@ -4,16 +4,50 @@ Every constructor returns an untrained network whose output is logits; ``digits(
 Layer of the house: models, above nn; called by users, io and the command line.
 """
 
-from __future__ import annotations
-
-from collections.abc import Callable
-
 from cyconv.models.alexnet import AlexNet, AlexNetTwoTower, alexnet, alexnet_two_tower
+from cyconv.models.convnext import ConvNeXt, convnext_base, convnext_large, convnext_small, convnext_tiny
+from cyconv.models.densenet import DenseNet, densenet121, densenet161, densenet169, densenet201
 from cyconv.models.digits import Digits, digits
+from cyconv.models.efficientnet import (
+    EfficientNet,
+    efficientnet_b0,
+    efficientnet_b1,
+    efficientnet_b2,
+    efficientnet_b3,
+    efficientnet_b4,
+    efficientnet_b5,
+    efficientnet_b6,
+    efficientnet_b7,
+    efficientnet_v2_l,
+    efficientnet_v2_m,
+    efficientnet_v2_s,
+)
 from cyconv.models.googlenet import GoogLeNet, GoogLeNetBN, googlenet, googlenet_bn
+from cyconv.models.inceptionv3 import Inception3, inception_v3
 from cyconv.models.lenet import LeNet, lenet
+from cyconv.models.mnasnet import MNASNet, mnasnet0_5, mnasnet0_75, mnasnet1_0, mnasnet1_3
 from cyconv.models.mobilenetv2 import MobileNetV2, mobilenet_v2
+from cyconv.models.mobilenetv3 import MobileNetV3, mobilenet_v3_large, mobilenet_v3_small
 from cyconv.models.preprocess import preprocess
+from cyconv.models.registry import INPUT_SHAPES, get_model, list_models
+from cyconv.models.regnet import (
+    RegNet,
+    regnet_x_1_6gf,
+    regnet_x_3_2gf,
+    regnet_x_8gf,
+    regnet_x_16gf,
+    regnet_x_32gf,
+    regnet_x_400mf,
+    regnet_x_800mf,
+    regnet_y_1_6gf,
+    regnet_y_3_2gf,
+    regnet_y_8gf,
+    regnet_y_16gf,
+    regnet_y_32gf,
+    regnet_y_128gf,
+    regnet_y_400mf,
+    regnet_y_800mf,
+)
 from cyconv.models.resnet import (
     ResNet,
     resnet18,
@@ -27,32 +61,81 @@ from cyconv.models.resnet import (
     wide_resnet50_2,
     wide_resnet101_2,
 )
+from cyconv.models.shufflenetv2 import ShuffleNetV2, shufflenet_v2_x0_5, shufflenet_v2_x1_0, shufflenet_v2_x1_5, shufflenet_v2_x2_0
 from cyconv.models.squeezenet import SqueezeNet, squeezenet1_0, squeezenet1_1
 from cyconv.models.vgg import VGG, vgg11, vgg11_bn, vgg13, vgg13_bn, vgg16, vgg16_bn, vgg19, vgg19_bn
-from cyconv.nn import Module
 
 __all__ = [
     "INPUT_SHAPES",
     "VGG",
     "AlexNet",
     "AlexNetTwoTower",
+    "ConvNeXt",
+    "DenseNet",
     "Digits",
+    "EfficientNet",
     "GoogLeNet",
     "GoogLeNetBN",
+    "Inception3",
     "LeNet",
+    "MNASNet",
     "MobileNetV2",
+    "MobileNetV3",
+    "RegNet",
     "ResNet",
+    "ShuffleNetV2",
     "SqueezeNet",
     "alexnet",
     "alexnet_two_tower",
+    "convnext_base",
+    "convnext_large",
+    "convnext_small",
+    "convnext_tiny",
+    "densenet121",
+    "densenet161",
+    "densenet169",
+    "densenet201",
     "digits",
+    "efficientnet_b0",
+    "efficientnet_b1",
+    "efficientnet_b2",
+    "efficientnet_b3",
+    "efficientnet_b4",
+    "efficientnet_b5",
+    "efficientnet_b6",
+    "efficientnet_b7",
+    "efficientnet_v2_l",
+    "efficientnet_v2_m",
+    "efficientnet_v2_s",
     "get_model",
     "googlenet",
     "googlenet_bn",
+    "inception_v3",
     "lenet",
     "list_models",
+    "mnasnet0_5",
+    "mnasnet0_75",
+    "mnasnet1_0",
+    "mnasnet1_3",
     "mobilenet_v2",
+    "mobilenet_v3_large",
+    "mobilenet_v3_small",
     "preprocess",
+    "regnet_x_1_6gf",
+    "regnet_x_3_2gf",
+    "regnet_x_8gf",
+    "regnet_x_16gf",
+    "regnet_x_32gf",
+    "regnet_x_400mf",
+    "regnet_x_800mf",
+    "regnet_y_1_6gf",
+    "regnet_y_3_2gf",
+    "regnet_y_8gf",
+    "regnet_y_16gf",
+    "regnet_y_32gf",
+    "regnet_y_128gf",
+    "regnet_y_400mf",
+    "regnet_y_800mf",
     "resnet18",
     "resnet34",
     "resnet50",
@@ -61,6 +144,10 @@ __all__ = [
     "resnext50_32x4d",
     "resnext101_32x8d",
     "resnext101_64x4d",
+    "shufflenet_v2_x0_5",
+    "shufflenet_v2_x1_0",
+    "shufflenet_v2_x1_5",
+    "shufflenet_v2_x2_0",
     "squeezenet1_0",
     "squeezenet1_1",
     "vgg11",
@@ -74,66 +161,3 @@ __all__ = [
     "wide_resnet50_2",
     "wide_resnet101_2",
 ]
-
-_CONSTRUCTORS: dict[str, Callable[..., Module]] = {
-    "alexnet": alexnet,
-    "alexnet_two_tower": alexnet_two_tower,
-    "digits": digits,
-    "googlenet": googlenet,
-    "googlenet_bn": googlenet_bn,
-    "lenet": lenet,
-    "mobilenet_v2": mobilenet_v2,
-    "resnet101": resnet101,
-    "resnet152": resnet152,
-    "resnet18": resnet18,
-    "resnet34": resnet34,
-    "resnet50": resnet50,
-    "resnext101_32x8d": resnext101_32x8d,
-    "resnext101_64x4d": resnext101_64x4d,
-    "resnext50_32x4d": resnext50_32x4d,
-    "squeezenet1_0": squeezenet1_0,
-    "squeezenet1_1": squeezenet1_1,
-    "vgg11": vgg11,
-    "vgg11_bn": vgg11_bn,
-    "vgg13": vgg13,
-    "vgg13_bn": vgg13_bn,
-    "vgg16": vgg16,
-    "vgg16_bn": vgg16_bn,
-    "vgg19": vgg19,
-    "vgg19_bn": vgg19_bn,
-    "wide_resnet101_2": wide_resnet101_2,
-    "wide_resnet50_2": wide_resnet50_2,
-}
-
-# The shape [C, H, W] of one image that each network is made for.
-INPUT_SHAPES: dict[str, tuple[int, int, int]] = dict.fromkeys(_CONSTRUCTORS, (3, 224, 224)) | {"digits": (1, 8, 8), "lenet": (1, 32, 32)}
-
-
-def list_models() -> list[str]:
-    """The names that :func:`get_model` knows, in alphabetical order."""
-    return sorted(_CONSTRUCTORS)
-
-
-def get_model(name: str, **kwargs) -> Module:
-    """Build a network by name.
-
-    Parameters
-    ----------
-    name : str
-        One of :func:`list_models`.
-    **kwargs
-        Passed to the constructor of that name, such as ``num_classes``.
-
-    Returns
-    -------
-    Module
-        The network, as its constructor returns it.
-
-    Raises
-    ------
-    ValueError
-        When there is no network of that name; the message lists those there are.
-    """
-    if name not in _CONSTRUCTORS:
-        raise ValueError(f"name: expected one of {', '.join(list_models())}, got {name!r}")
-    return _CONSTRUCTORS[name](**kwargs)

@@ -8,6 +8,7 @@ Layer of the house: models, above nn.
 from __future__ import annotations
 
 from cyconv import nn
+from cyconv.models.registry import register
 
 
 class AlexNet(nn.Module):
@@ -89,6 +90,7 @@ class AlexNetTwoTower(nn.Module):
         return self.fc8(x)
 
 
+@register()
 def alexnet(num_classes: int = 1000, dropout: float = 0.5) -> AlexNet:
     """AlexNet as torchvision builds it; torchvision's weights load without renaming.
 
@@ -107,6 +109,7 @@ def alexnet(num_classes: int = 1000, dropout: float = 0.5) -> AlexNet:
     return AlexNet(num_classes, dropout)
 
 
+@register()
 def alexnet_two_tower(num_classes: int = 1000, dropout: float = 0.5, padding: int = 2) -> AlexNetTwoTower:
     """AlexNet of the 2012 paper and of the lecture: two towers, response normalisation, overlapping pools.
 

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 
 from cyconv import nn
+from cyconv.models.registry import register
 
 RESULT = "held_out_result"  # the entry of digits.npz that is no weight: int64 [images read correctly, images held out]
 _HELD_OUT_EVERY = 5
@@ -41,6 +42,7 @@ class Digits(nn.Module):
         return self.fc(self.dropout(self.flatten(x)))
 
 
+@register((1, 8, 8))
 def digits(pretrained: bool = False) -> Digits:
     """A network that reads handwritten digits.
 

@@ -11,6 +11,9 @@ import numpy as np
 
 from cyconv import functional as F
 from cyconv import nn
+from cyconv.models.registry import register
+
+Size = int | tuple[int, int]  # of rows and columns
 
 # Widths of each inception module: 1×1; 3×3 reduce, 3×3; 5×5 reduce, 5×5; pool projection.
 INCEPTIONS = {
@@ -32,6 +35,11 @@ _SCALE = (_DEVIATION / 0.5).astype(np.float32)
 _SHIFT = ((_MEAN - 0.5) / 0.5).astype(np.float32)
 
 
+def from_torchvision_normalisation(x):
+    """Images normalised by torchvision's mean and deviation, as the ported weights of GoogLeNet and Inception v3 expect them."""
+    return F.add(F.mul(x, _SCALE), _SHIFT)
+
+
 class ConvReLU(nn.Module):
     """A convolution with bias, then ReLU."""
 
@@ -47,7 +55,7 @@ class ConvReLU(nn.Module):
 class ConvBatchNormReLU(nn.Module):
     """A convolution without bias, BatchNorm, ReLU; torchvision calls it BasicConv2d."""
 
-    def __init__(self, in_channels: int, out_channels: int, kernel_size: int, stride: int = 1, padding: int = 0):
+    def __init__(self, in_channels: int, out_channels: int, kernel_size: Size, stride: int = 1, padding: Size = 0):
         super().__init__()
         self.conv = nn.Conv2d(in_channels, out_channels, kernel_size, stride, padding, bias=False)
         self.bn = nn.BatchNorm2d(out_channels, eps=0.001)
@@ -164,11 +172,12 @@ class GoogLeNetBN(_Trunk):
 
     def forward(self, x):
         if self.transform_input:
-            x = F.add(F.mul(x, _SCALE), _SHIFT)
+            x = from_torchvision_normalisation(x)
         x = self.flatten(self.avgpool(self.features(x)))
         return self.fc(self.dropout(x))
 
 
+@register()
 def googlenet(num_classes: int = 1000, lrn: bool = True, softmax: bool = False, dropout: float = 0.4) -> GoogLeNet:
     """GoogLeNet as the lecture's table has it.
 
@@ -192,6 +201,7 @@ def googlenet(num_classes: int = 1000, lrn: bool = True, softmax: bool = False, 
     return GoogLeNet(num_classes, lrn, softmax, dropout)
 
 
+@register()
 def googlenet_bn(
     num_classes: int = 1000,
     transform_input: bool = False,

@@ -7,6 +7,7 @@ Layer of the house: models, above nn.
 from __future__ import annotations
 
 from cyconv import nn
+from cyconv.models.registry import register
 
 
 class LeNet(nn.Module):
@@ -38,6 +39,7 @@ class LeNet(nn.Module):
         return self.fc5(self.tanh4(self.fc4(x)))
 
 
+@register((1, 32, 32))
 def lenet(num_classes: int = 10) -> LeNet:
     """LeNet-5.
 

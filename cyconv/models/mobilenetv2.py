@@ -9,24 +9,11 @@ from __future__ import annotations
 import math
 
 from cyconv import nn
+from cyconv.models.blocks import conv_norm, round_to
+from cyconv.models.registry import register
 
 # Each stage: how many times as wide a block is inside as its input, channels, number of blocks, stride of the first.
 STAGES = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1))
-
-
-def _conv(in_channels: int, out_channels: int, kernel_size: int, stride: int = 1, groups: int = 1) -> nn.Sequential:
-    """A convolution without bias, BatchNorm, ReLU6."""
-    return nn.Sequential(
-        nn.Conv2d(in_channels, out_channels, kernel_size, stride, kernel_size // 2, groups=groups, bias=False),
-        nn.BatchNorm2d(out_channels),
-        nn.ReLU6(inplace=True),
-    )
-
-
-def _round_to_8(channels: float) -> int:
-    """The nearest multiple of 8, but at least 8 and at least nine tenths of ``channels``."""
-    rounded = max(8, int(channels + 4) // 8 * 8)
-    return rounded if rounded >= 0.9 * channels else rounded + 8
 
 
 class InvertedResidual(nn.Module):
@@ -37,8 +24,8 @@ class InvertedResidual(nn.Module):
         width = in_channels * expansion
         self.adds_input = stride == 1 and in_channels == out_channels
         self.conv = nn.Sequential(
-            *([] if expansion == 1 else [_conv(in_channels, width, 1)]),
-            _conv(width, width, 3, stride, groups=width),
+            *([] if expansion == 1 else [conv_norm(in_channels, width, 1, activation=nn.ReLU6)]),
+            conv_norm(width, width, 3, stride, width, nn.ReLU6),
             nn.Conv2d(width, out_channels, 1, bias=False),
             nn.BatchNorm2d(out_channels),
         )
@@ -54,15 +41,15 @@ class MobileNetV2(nn.Module):
         super().__init__()
         if not (width_mult > 0 and math.isfinite(width_mult)):
             raise ValueError(f"width_mult: expected a positive number, got {width_mult!r}")
-        channels = _round_to_8(32 * width_mult)
-        layers: list[nn.Module] = [_conv(3, channels, 3, stride=2)]
+        channels = round_to(32 * width_mult, 8)
+        layers: list[nn.Module] = [conv_norm(3, channels, 3, 2, activation=nn.ReLU6)]
         for expansion, width, blocks, stride in STAGES:
-            out_channels = _round_to_8(width * width_mult)
+            out_channels = round_to(width * width_mult, 8)
             for i in range(blocks):
                 layers.append(InvertedResidual(channels, out_channels, stride if i == 0 else 1, expansion))
                 channels = out_channels
-        last = _round_to_8(1280 * max(1.0, width_mult))
-        self.features = nn.Sequential(*layers, _conv(channels, last, 1))
+        last = round_to(1280 * max(1.0, width_mult), 8)
+        self.features = nn.Sequential(*layers, conv_norm(channels, last, 1, activation=nn.ReLU6))
         self.avgpool = nn.AdaptiveAvgPool2d((1, 1))
         self.flatten = nn.Flatten()
         self.classifier = nn.Sequential(nn.Dropout(dropout), nn.Linear(last, num_classes))
@@ -71,6 +58,7 @@ class MobileNetV2(nn.Module):
         return self.classifier(self.flatten(self.avgpool(self.features(x))))
 
 
+@register()
 def mobilenet_v2(num_classes: int = 1000, width_mult: float = 1.0, dropout: float = 0.2) -> MobileNetV2:
     """MobileNetV2 as torchvision builds it; torchvision's weights load without renaming.
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cyconv import nn
+from cyconv.models.registry import register
 
 
 def _conv(in_channels: int, out_channels: int, kernel_size: int, stride: int = 1, groups: int = 1) -> nn.Conv2d:
@@ -111,51 +112,61 @@ class ResNet(nn.Module):
         return self.fc(self.flatten(self.avgpool(x)))
 
 
+@register()
 def resnet18(num_classes: int = 1000) -> ResNet:
     """ResNet-18, see :class:`ResNet`."""
     return ResNet(BasicBlock, (2, 2, 2, 2), num_classes)
 
 
+@register()
 def resnet34(num_classes: int = 1000) -> ResNet:
     """ResNet-34, see :class:`ResNet`."""
     return ResNet(BasicBlock, (3, 4, 6, 3), num_classes)
 
 
+@register()
 def resnet50(num_classes: int = 1000) -> ResNet:
     """ResNet-50, see :class:`ResNet`."""
     return ResNet(Bottleneck, (3, 4, 6, 3), num_classes)
 
 
+@register()
 def resnet101(num_classes: int = 1000) -> ResNet:
     """ResNet-101, see :class:`ResNet`."""
     return ResNet(Bottleneck, (3, 4, 23, 3), num_classes)
 
 
+@register()
 def resnet152(num_classes: int = 1000) -> ResNet:
     """ResNet-152, see :class:`ResNet`."""
     return ResNet(Bottleneck, (3, 8, 36, 3), num_classes)
 
 
+@register()
 def resnext50_32x4d(num_classes: int = 1000) -> ResNet:
     """ResNeXt-50 with 32 groups of 4 channels, see :class:`ResNet`."""
     return ResNet(Bottleneck, (3, 4, 6, 3), num_classes, groups=32, width=4)
 
 
+@register()
 def resnext101_32x8d(num_classes: int = 1000) -> ResNet:
     """ResNeXt-101 with 32 groups of 8 channels, see :class:`ResNet`."""
     return ResNet(Bottleneck, (3, 4, 23, 3), num_classes, groups=32, width=8)
 
 
+@register()
 def resnext101_64x4d(num_classes: int = 1000) -> ResNet:
     """ResNeXt-101 with 64 groups of 4 channels, see :class:`ResNet`."""
     return ResNet(Bottleneck, (3, 4, 23, 3), num_classes, groups=64, width=4)
 
 
+@register()
 def wide_resnet50_2(num_classes: int = 1000) -> ResNet:
     """ResNet-50 whose 3×3 convolutions are twice as wide, see :class:`ResNet`."""
     return ResNet(Bottleneck, (3, 4, 6, 3), num_classes, width=128)
 
 
+@register()
 def wide_resnet101_2(num_classes: int = 1000) -> ResNet:
     """ResNet-101 whose 3×3 convolutions are twice as wide, see :class:`ResNet`."""
     return ResNet(Bottleneck, (3, 4, 23, 3), num_classes, width=128)

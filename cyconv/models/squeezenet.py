@@ -10,6 +10,7 @@ from collections.abc import Sequence
 
 from cyconv import functional as F
 from cyconv import nn
+from cyconv.models.registry import register
 
 # Widths of the fire modules in running order (squeezed, then of each of the two branches), and those with a pool before them.
 FIRES = ((16, 64), (16, 64), (32, 128), (32, 128), (48, 192), (48, 192), (64, 256), (64, 256))
@@ -70,11 +71,13 @@ class SqueezeNet(nn.Module):
         return self.flatten(self.classifier(self.features(x)))
 
 
+@register()
 def squeezenet1_0(num_classes: int = 1000, dropout: float = 0.5) -> SqueezeNet:
     """SqueezeNet as the paper has it, see :class:`SqueezeNet`."""
     return SqueezeNet(nn.Conv2d(3, 96, 7, stride=2), POOLS_1_0, num_classes, dropout)
 
 
+@register()
 def squeezenet1_1(num_classes: int = 1000, dropout: float = 0.5) -> SqueezeNet:
     """SqueezeNet 1.1, with less than half the multiply-adds, see :class:`SqueezeNet`."""
     return SqueezeNet(nn.Conv2d(3, 64, 3, stride=2), POOLS_1_1, num_classes, dropout)

@@ -7,6 +7,7 @@ torchvision's weights load without renaming. Layer of the house: models, above n
 from __future__ import annotations
 
 from cyconv import nn
+from cyconv.models.registry import register
 
 WIDTHS = (64, 128, 256, 512, 512)  # of the convolutions of each stage
 DEPTHS = {11: (1, 1, 2, 2, 2), 13: (2, 2, 2, 2, 2), 16: (2, 2, 3, 3, 3), 19: (2, 2, 4, 4, 4)}  # how many there are, by layers with weights
@@ -58,41 +59,49 @@ class VGG(nn.Module):
         return self.classifier(self.flatten(self.avgpool(self.features(x))))
 
 
+@register()
 def vgg11(num_classes: int = 1000, dropout: float = 0.5) -> VGG:
     """VGG-11, see :class:`VGG`."""
     return VGG(DEPTHS[11], False, num_classes, dropout)
 
 
+@register()
 def vgg11_bn(num_classes: int = 1000, dropout: float = 0.5) -> VGG:
     """VGG-11 with BatchNorm, see :class:`VGG`."""
     return VGG(DEPTHS[11], True, num_classes, dropout)
 
 
+@register()
 def vgg13(num_classes: int = 1000, dropout: float = 0.5) -> VGG:
     """VGG-13, see :class:`VGG`."""
     return VGG(DEPTHS[13], False, num_classes, dropout)
 
 
+@register()
 def vgg13_bn(num_classes: int = 1000, dropout: float = 0.5) -> VGG:
     """VGG-13 with BatchNorm, see :class:`VGG`."""
     return VGG(DEPTHS[13], True, num_classes, dropout)
 
 
+@register()
 def vgg16(num_classes: int = 1000, dropout: float = 0.5) -> VGG:
     """VGG-16, see :class:`VGG`."""
     return VGG(DEPTHS[16], False, num_classes, dropout)
 
 
+@register()
 def vgg16_bn(num_classes: int = 1000, dropout: float = 0.5) -> VGG:
     """VGG-16 with BatchNorm, see :class:`VGG`."""
     return VGG(DEPTHS[16], True, num_classes, dropout)
 
 
+@register()
 def vgg19(num_classes: int = 1000, dropout: float = 0.5) -> VGG:
     """VGG-19, see :class:`VGG`."""
     return VGG(DEPTHS[19], False, num_classes, dropout)
 
 
+@register()
 def vgg19_bn(num_classes: int = 1000, dropout: float = 0.5) -> VGG:
     """VGG-19 with BatchNorm, see :class:`VGG`."""
     return VGG(DEPTHS[19], True, num_classes, dropout)

@@ -6,31 +6,43 @@ import sys
 import pytest
 
 from cyconv import models, nn
+from cyconv.models.registry import register
 from cyconv.summarize import summary
+from tests.models.torch_models import TORCHVISION_KEYS
+from tests.models.torchvision_facts import FACTS
 
 # One network of each class.
 CLASSES = {
     "alexnet": models.AlexNet,
     "alexnet_two_tower": models.AlexNetTwoTower,
+    "convnext_tiny": models.ConvNeXt,
+    "densenet121": models.DenseNet,
     "digits": models.Digits,
+    "efficientnet_b0": models.EfficientNet,
     "googlenet": models.GoogLeNet,
     "googlenet_bn": models.GoogLeNetBN,
+    "inception_v3": models.Inception3,
     "lenet": models.LeNet,
+    "mnasnet0_5": models.MNASNet,
     "mobilenet_v2": models.MobileNetV2,
+    "mobilenet_v3_small": models.MobileNetV3,
+    "regnet_x_400mf": models.RegNet,
     "resnet18": models.ResNet,
+    "shufflenet_v2_x0_5": models.ShuffleNetV2,
     "squeezenet1_1": models.SqueezeNet,
     "vgg11": models.VGG,
 }
-RESNETS = ["resnet18", "resnet34", "resnet50", "resnet101", "resnet152", "resnext50_32x4d", "resnext101_32x8d", "resnext101_64x4d"]
-RESNETS += ["wide_resnet50_2", "wide_resnet101_2"]
-VGGS = [f"vgg{layers}{batch_norm}" for layers in (11, 13, 16, 19) for batch_norm in ("", "_bn")]
 
 
 def test_list():
-    names = sorted({*CLASSES, *RESNETS, *VGGS, "squeezenet1_0"})
-    assert models.list_models() == names
-    assert list(models.INPUT_SHAPES) == names
+    names = sorted({*CLASSES, *FACTS, *(name for name in TORCHVISION_KEYS if " " not in name)})
+    assert models.list_models() == sorted(models.INPUT_SHAPES) == names
     assert all(callable(getattr(models, name)) and name in models.__all__ for name in names)
+
+
+def test_a_name_is_taken_once():
+    with pytest.raises(ValueError, match="network 'lenet' is registered twice"):
+        register()(models.lenet)
 
 
 @pytest.mark.parametrize(("name", "cls"), CLASSES.items())
@@ -50,7 +62,7 @@ def test_options_pass_through():
 
 @pytest.mark.parametrize("name", ["resnet51", "", "AlexNet", None])
 def test_unknown(name):
-    with pytest.raises(ValueError, match="expected one of alexnet, alexnet_two_tower, digits"):
+    with pytest.raises(ValueError, match="expected one of alexnet, alexnet_two_tower, convnext_base"):
         models.get_model(name)
 
 

@@ -226,8 +226,11 @@ class GoogLeNet(nn.Module):
         return self.fc(x.mean((2, 3)))
 
 
-def random_state(model: nn.Module, seed: int) -> dict[str, np.ndarray]:
-    """Weights for a torch model with which signals keep their size from layer to layer (He), and every number is used."""
+def random_state(model: nn.Module, seed: int, gain: float = 1.0) -> dict[str, np.ndarray]:
+    """Weights for a torch model with which signals keep their size from layer to layer (He), and every number is used.
+
+    ``gain`` is a factor on the weights of BatchNorm.
+    """
     rng = np.random.default_rng(seed)
     state = {}
     for name, value in model.state_dict().items():
@@ -235,7 +238,7 @@ def random_state(model: nn.Module, seed: int) -> dict[str, np.ndarray]:
         if last == "num_batches_tracked":
             state[name] = np.array(seed)
         elif last == "running_var" or (last == "weight" and value.ndim == 1):
-            state[name] = rng.uniform(0.7, 1.4, shape).astype(np.float32)
+            state[name] = rng.uniform(0.7, 1.4, shape).astype(np.float32) * np.float32(gain if last == "weight" else 1)
         elif last == "weight":
             state[name] = rng.standard_normal(shape, np.float32) * np.float32((2 / value[0].numel()) ** 0.5)
         else:
@@ -251,16 +254,17 @@ def random_images(shape: tuple[int, ...], seed: int) -> np.ndarray:
     return patches + 0.3 * rng.standard_normal(shape, np.float32)
 
 
-def assert_agrees(net, model: nn.Module, input_shape: tuple[int, ...], seed: int, tolerance: float = 1e-5) -> None:
+def assert_agrees(net, model: nn.Module, input_shape: tuple[int, ...], seed: int, tolerance: float = 1e-5, gain: float = 1.0) -> None:
     """Our network and a torch model: the same keys and shapes, and with the same random weights the same output.
 
     The output may differ by ``tolerance`` of its largest number from torch's in float64. It must be worth comparing: spread out, and
     different from image to image.
     """
-    state = random_state(model, seed)
+    state = random_state(model, seed, gain)
     assert [(k, v.shape) for k, v in net.state_dict().items()] == [(k, v.shape) for k, v in state.items()]
     net.load_state_dict(state)
-    model.load_state_dict({name: torch.from_numpy(value) for name, value in state.items()})
+    for name, value in model.state_dict().items():
+        value.copy_(torch.from_numpy(state[name]))
     x = random_images(input_shape, seed)
     with torch.inference_mode():
         expected = model.double().eval()(torch.from_numpy(x).double()).numpy()
