@@ -163,37 +163,38 @@ class Regressions:
         self.store.put({path: record}, f"Regression in {culprit[:8]}: {commit.subject}")
         return name
 
-    def resolve(self, suspects: list[Suspect], newest: str, measured: int) -> bool:
-        """Check one open regression that asv no longer reports; whether anything was measured."""
+    def ended(self, suspects: list[Suspect], measured: int) -> tuple[dict, list[Target]] | None:
+        """An open regression some of whose series asv no longer reports, and these series; what left the branch or the suite is closed."""
         reported = {suspect.target.key for suspect in suspects}
+        known = self.store.benchmarks()
         for record in self.store.records():
             if record["status"] != "confirmed":
                 continue
+            left = {key: series for key, series in record["series"].items() if series["entry"].split("(")[0] in known}
+            unresolved = {key: series for key, series in left.items() if not series["resolved"]}
             if not self.mirror.contains(record["commit"]):
                 self.close(record, "the commit left the branch")
-                continue
-            known = self.store.benchmarks()
-            ended = []
-            for key, series in record["series"].items():
-                if series["entry"].split("(")[0] not in known:
-                    series["resolved"] = series["resolved"] or "removed"
-                elif not series["resolved"] and key not in reported and measured >= series.get("next", 0):
-                    ended.append(Target(series["entry"], series["env"]))
-            if ended:
-                found = compare(self.asv, record["parent"], newest, ended, self.out)
-                for target in ended:
-                    series, again = record["series"][target.key], found.get(target.key)
-                    if again and again.ratio < 1 + min(self.threshold(target.key), series["ratio"] - 1) / 2:
-                        series["resolved"] = newest
-                    else:
-                        series["next"] = measured + PATIENCE
-            if all(series["resolved"] for series in record["series"].values()):
-                self.close(record, f"measured again at {newest[:8]}")
-            elif ended:
-                self.store.put({self.store.record_path(record): record}, f"Look again at {record['commit'][:8]}")
-            if ended:
-                return True
-        return False
+            elif not unresolved:
+                self.close(record, "nothing that is still measured is slower")
+            else:
+                quiet = {key: s for key, s in unresolved.items() if key not in reported and measured >= s.get("next", 0)}
+                if quiet:
+                    return record, [Target(series["entry"], series["env"]) for series in quiet.values()]
+        return None
+
+    def resolve(self, record: dict, targets: list[Target], newest: str, measured: int) -> None:
+        """Measure a regression's base and the newest commit in turn: not slower any more, or asked again later."""
+        found = compare(self.asv, record["parent"], newest, targets, self.out)
+        for target in targets:
+            series, again = record["series"][target.key], found.get(target.key)
+            if again and again.ratio < 1 + min(self.threshold(target.key), series["ratio"] - 1) / 2:
+                series["resolved"] = newest
+            else:
+                series["next"] = measured + PATIENCE
+        if all(series["resolved"] for series in record["series"].values()):
+            self.close(record, f"measured again at {newest[:8]}")
+        else:
+            self.store.put({self.store.record_path(record): record}, f"Look again at {record['commit'][:8]}")
 
     def close(self, record: dict, note: str) -> None:
         """Mark a regression as resolved, with one alert to send."""

@@ -129,7 +129,9 @@ class Runner:
                 self.report(phase=f"measuring {pending[0].culprit[:8]} and the commit before it again")
                 self.regressions.confirm(pending, commits, state, len(done))
                 return 0.0
-            if self.regressions.resolve(suspects, done[-1], len(done)):
+            if ended := self.regressions.ended(suspects, len(done)):
+                self.report(phase=f"measuring whether {ended[0]['commit'][:8]} is resolved")
+                self.regressions.resolve(*ended, done[-1], len(done))
                 return 0.0
         if waiting:
             return self.measure(grid(waiting, commits, self.mirror.position(commits[-1]), config.stride_above), state)

@@ -7,6 +7,7 @@ import pytest
 from benchmarks.service import vendor
 from benchmarks.service.config import Config, parse
 from benchmarks.service.store import Store
+from tests.benchmarks.service.scratch import TINY, Repository, Service
 
 
 @pytest.fixture
@@ -50,3 +51,26 @@ def record() -> dict:
     event = {"kind": "regression", "at": "2026-01-03T00:00:00Z", "delivered": "", "note": ""}
     rest = {"id": "0123", "status": "confirmed", "found": "2026-01-03T00:00:00Z", "unbuildable": [], "reproduce": "asv continuous b c"}
     return {**commit, **rest, "series": series, "events": [event]}
+
+
+@pytest.fixture
+def tiny(tmp_path: Path) -> Repository:
+    """The tiny compiled project with four commits."""
+    repo = Repository(tmp_path / "repo", TINY)
+    repo.shas = [repo.commit(f"number {i}") for i in range(4)]
+    return repo
+
+
+@pytest.fixture
+def start(tmp_path: Path):
+    """Starts services and closes them."""
+    made: list[Service] = []
+
+    def make(repo: Repository, **settings: object) -> Service:
+        made.append(Service(tmp_path / f"service-{len(made)}", repo.path, **settings))
+        return made[-1].start()
+
+    yield make
+    for service in made:
+        service.close()
+        assert service.children() == []

@@ -15,6 +15,7 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterable
 from contextlib import suppress
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 from benchmarks.service.asv import Asv, load_result
@@ -48,7 +49,7 @@ class Repository:
 
     def git(self, *arguments: str) -> str:
         """A git command's output."""
-        stamp = f"2026-{1 + self.day // 28:02}-{1 + self.day % 28:02}T12:00:00Z"
+        stamp = (datetime(2026, 1, 1, 12, tzinfo=UTC) + timedelta(self.day)).isoformat()
         environment = {**os.environ, "GIT_COMMITTER_DATE": stamp, "GIT_AUTHOR_DATE": stamp}
         return subprocess.run(
             ["git", *arguments], cwd=self.path, env=environment, check=True, capture_output=True, text=True

@@ -1,7 +1,14 @@
-"""The tiny compiled project that the benchmark service is tested on."""
+"""The tiny compiled project that the benchmark service is tested on: one source, compiled as the project says and as a frozen reference."""
 
 from setuptools import Extension, setup
 
-FLAGS = ["-O2"]
+FLAGS = {"work": "-O2", "reference": "-O2"}
 
-setup(name="tiny", version="1", packages=["tiny"], ext_modules=[Extension("tiny._work", ["tiny/work.c"], extra_compile_args=FLAGS)])
+
+def extension(name):
+    """A module of that name."""
+    arguments = ["-w", f'-DMODULE="{name}"', f"-DINIT=PyInit_{name}", FLAGS[name]]
+    return Extension(f"tiny.{name}", [f"tiny/{name}.c"], extra_compile_args=arguments)
+
+
+setup(name="tiny", version="1", packages=["tiny"], ext_modules=[extension(name) for name in FLAGS])

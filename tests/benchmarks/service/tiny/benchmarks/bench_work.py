@@ -5,7 +5,7 @@ import os
 import time
 from pathlib import Path
 
-import tiny
+from tiny import reference, work
 
 
 def seconds(call):
@@ -26,19 +26,19 @@ def track_ratio():
     """The function's time in units of the reference's, measured in turn."""
     samples = []
     for _ in range(15):
-        reference = seconds(tiny.reference)
-        samples.append(fault("ratio") * seconds(tiny.work) / reference)
+        base = seconds(reference.sum)
+        samples.append(fault("ratio") * seconds(work.sum) / base)
     return {"samples": samples, "number": 1}
 
 
 def track_reference():
     """Milliseconds of the reference."""
-    return 25 * fault("reference") * min(seconds(tiny.reference) for _ in range(9))
+    return 25 * fault("reference") * min(seconds(reference.sum) for _ in range(9))
 
 
 def time_work():
     """The function's time."""
-    tiny.work()
+    work.sum()
 
 
 track_ratio.unit = "ratio"

@@ -1,31 +1,21 @@
-/* Two sums: `work` is compiled as the project says, `reference` is always optimised. */
+/* A sum, slow enough to be measured. `seed` keeps the compiler from computing it in advance. */
 #include <Python.h>
 
 #define COST 40000
 
-static double values[1024];
+static volatile double seed = 0.5;
 
-static PyObject *work(PyObject *self, PyObject *arguments) {
+static PyObject *sum(PyObject *self, PyObject *arguments) {
     (void)self, (void)arguments;
-    double sum = 0;
+    double values[64], total = 0;
+    for (int i = 0; i < 64; i++)
+        values[i] = seed * i;
     for (long i = 0; i < COST; i++)
-        sum += values[i & 1023] * 0.5;
-    return PyFloat_FromDouble(sum);
+        total += values[i & 63];
+    return PyFloat_FromDouble(total);
 }
 
-__attribute__((optimize("O2"))) static PyObject *reference(PyObject *self, PyObject *arguments) {
-    (void)self, (void)arguments;
-    double sum = 0;
-    for (long i = 0; i < 40000; i++)
-        sum += values[i & 1023] * 0.5;
-    return PyFloat_FromDouble(sum);
-}
+static PyMethodDef methods[] = {{"sum", sum, METH_NOARGS, "The sum."}, {0}};
+static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, MODULE, 0, -1, methods};
 
-static PyMethodDef methods[] = {
-    {"work", work, METH_NOARGS, "The sum as the project compiles it."},
-    {"reference", reference, METH_NOARGS, "The same sum, always optimised."},
-    {0},
-};
-static struct PyModuleDef module = {PyModuleDef_HEAD_INIT, "_work", 0, -1, methods};
-
-PyMODINIT_FUNC PyInit__work(void) { return PyModule_Create(&module); }
+PyMODINIT_FUNC INIT(void) { return PyModule_Create(&module); }
