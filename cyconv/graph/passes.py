@@ -44,8 +44,8 @@ def replace(graph: Graph, old: Value, new: Value) -> None:
 
 def only_reader(graph: Graph, v: Value) -> Node | None:
     """The one node that reads ``v``, if there is one and ``v`` is no output."""
-    readers = graph.consumers().get(v, [])
-    return readers[0] if len(readers) == 1 and v not in graph.outputs else None
+    readers = [node for node in graph.nodes if v in node.inputs]
+    return readers[0] if len(readers) == 1 and readers[0].inputs.count(v) == 1 and v not in graph.outputs else None
 
 
 def mark_products(graph: Graph) -> None:
