@@ -76,10 +76,10 @@ def direct_cycles(node: Node, lanes: int) -> float:
     return max(product, taps * ci * blocks * lanes * 4 / WEIGHT_BYTES_PER_CYCLE)
 
 
-def ranked(node: Node, winograd: str, lanes: int) -> list[Winograd | None]:
+def ranked(node: Node, winograd: str, lanes: int, automatic: tuple[Winograd, ...] = AUTOMATIC) -> list[Winograd | None]:
     """What may compute a convolution, None for direct, in the order of preference.
 
-    What stands behind direct convolution is slower, and may be more exact.
+    With "auto" those of ``automatic`` are tried. What stands behind direct convolution is slower, and may be more exact.
     """
     if winograd == "off" or not suits(node, lanes):
         return [None]
@@ -88,7 +88,7 @@ def ranked(node: Node, winograd: str, lanes: int) -> list[Winograd | None]:
         return [*(kind for kind in ALL if kind.r == r and kind.name == winograd), None]
     if 2 * channels < lanes:
         return [None]
-    fitting = [kind for kind in AUTOMATIC if kind.r == r]
+    fitting = [kind for kind in automatic if kind.r == r]
     cycles: dict[Winograd | None, float] = {kind: winograd_cycles(kind, node, lanes) for kind in fitting}
     cycles[None] = LEAST_GAIN * direct_cycles(node, lanes)
     return sorted(cycles, key=cycles.__getitem__)

@@ -11,13 +11,14 @@ from collections import Counter
 from collections.abc import Mapping
 from difflib import get_close_matches
 
-from cyconv.graph.algorithm import BY_NAME, direct_cycles, ranked, winograd_cycles
+from cyconv.graph.algorithm import BY_NAME, direct_cycles, ranked, reduced, winograd_cycles
 from cyconv.graph.budget import within_budget
 from cyconv.graph.ir import Graph, Node
 from cyconv.graph.layout import round_up
 from cyconv.graph.options import Options
 from cyconv.graph.pinned import Choice, choices_of
 from cyconv.graph.tolerance import admit
+from cyconv.winograd import ALL, AUTOMATIC
 
 PRODUCTS = ("conv2d", "linear")
 
@@ -64,7 +65,8 @@ def possible(graph: Graph, node: Node, options: Options, lanes: int) -> list[Cho
         return [Choice(weights=options.weights), wide] if constant and options.weights != wide.weights else [wide]
     if not constant or 0 in node.outputs[0].shape:
         return [Choice()]
-    return [Choice(kind.name if kind else "direct") for kind in ranked(node, options.winograd, lanes)]
+    kinds = AUTOMATIC if options.tolerance is None else ALL  # a tolerance also holds those that err most
+    return [Choice(kind.name if kind else "direct") for kind in ranked(node, options.winograd, lanes, kinds)]
 
 
 def expect_known(pinned: Mapping[str, Choice], named: Mapping[str, Node]) -> None:
@@ -93,9 +95,8 @@ def cycles_and_bytes(node: Node, choice: Choice, lanes: int) -> tuple[float, int
     kind = BY_NAME.get(choice.algorithm)
     if kind is None:
         return (0.0 if is_linear(node) else direct_cycles(node, lanes)), 0
-    co, ci = node.inputs[1].shape[:2]
-    stride = node.attrs["stride"][0]
-    return winograd_cycles(kind, node, lanes), 4 * kind.n**2 * ci * stride**2 * round_up(co, lanes)
+    channels, _ = reduced(node)
+    return winograd_cycles(kind, node, lanes), 4 * kind.n**2 * channels * round_up(node.inputs[1].shape[0], lanes)
 
 
 def keep_budget(named: Mapping[str, Node], alternatives: dict[str, list[Choice]], options: Options, lanes: int) -> None:

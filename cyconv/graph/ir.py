@@ -69,14 +69,6 @@ class Graph:
         """The node that makes each value."""
         return {v: node for node in self.nodes for v in node.outputs}
 
-    def consumers(self) -> dict[Value, list[Node]]:
-        """The nodes that read each value, in running order; a node that reads it twice is listed twice."""
-        readers: dict[Value, list[Node]] = {}
-        for node in self.nodes:
-            for v in node.inputs:
-                readers.setdefault(v, []).append(node)
-        return readers
-
     def values(self) -> Iterator[Value]:
         """All values: inputs, constants, then what the nodes make."""
         yield from self.inputs

@@ -33,16 +33,16 @@ def compile(
     num_threads : int, optional
         Threads that the plan uses; the number of CPUs that the process may use when left out. It never changes the result.
     winograd : str
-        "auto" lets 3x3 and 5x5 convolutions of stride 1 use Winograd's algorithm where it is expected to be faster, "off" computes all
-        directly, "F(2,3)", "F(3,3)", "F(4,3)" (3x3) or "F(2,5)" (5x5) names the kind that all suitable ones use. Winograd rounds
-        otherwise than direct convolution (``error_bound`` in cyconv.winograd), and a NaN or infinity in the input makes all
-        outputs of the tiles that read it NaN, not only those of its own windows.
+        "auto" lets convolutions use Winograd's algorithm where it is expected to be faster, "off" computes all directly; a kind such as
+        "F(4,3)" (of 4x4 outputs, for 3x3 kernels) is what all suitable ones use. :mod:`cyconv.winograd` lists them; F(6,3) and F(4,5)
+        err several times as much as the others, so "auto" takes them only with a ``tolerance`` that admits them. Winograd rounds
+        otherwise than direct convolution (``error_bound``, same place), and a NaN or infinity in the input makes all outputs of
+        the tiles that read it NaN, not only those of its own windows.
     weights : str
         How the weights of Linear layers are stored: "float32", or "bfloat16" for half the bytes, which is what their time is made of at
         small batches. They are rounded to nearest, even, once; sums are taken in float32. The error of a layer is at most
         2⁻⁸·Σ|x||w| (:mod:`cyconv.bfloat16`), 2.5e-3 of the output's L2 norm where sums do not cancel more than random ones
         do; ``plan.accuracy(x)`` reports it. Same bits for any batch size and number of threads, as ever.
-
     tolerance : float, optional
         The largest relative error (L2, against float64) that the algorithm of any layer may have, such as 1e-6. The error of each
         algorithm is measured when the plan is compiled, with the layer's weights and random inputs, as :mod:`cyconv.graph.tolerance`
