@@ -18,6 +18,7 @@ from cyconv.onnx import (  # noqa: F401  (they register the operators)
     ops_norm,
     ops_pool,
     ops_reduce,
+    ops_resize,
 )
 from cyconv.onnx.errors import ModelError
 from cyconv.onnx.evaluate import DryTrace, Walk, inputs_to_know

@@ -46,13 +46,7 @@ def arg_max(call: Call) -> Value:
     """Where the largest number along an axis stands: the first, or with select_last_index the last of equal ones."""
     x, keep = call.input(0), bool(call["keepdims"])
     (dim,) = axes_of(x, [call["axis"]])
-    if not call.get("select_last_index", 0):
-        return call.emit("argmax", x, dim=dim, keepdim=keep)
-    size = x.shape[dim]
-    starts, stops, steps = [0] * x.ndim, list(x.shape), [1] * x.ndim
-    starts[dim], stops[dim], steps[dim] = size - 1, -1, -1
-    turned = call.emit("slice", x, starts=tuple(starts), stops=tuple(stops), steps=tuple(steps))
-    return call.emit("sub", np.asarray(size - 1, np.int64), call.emit("argmax", turned, dim=dim, keepdim=keep))
+    return call.emit("argmax", x, dim=dim, keepdim=keep, last=bool(call.get("select_last_index", 0)))
 
 
 @operator("TopK", 1)

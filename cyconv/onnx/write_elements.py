@@ -124,8 +124,9 @@ def reduction(w: Writer, node: Node) -> None:
 
 @writes("argmax")
 def argmax(w: Writer, node: Node) -> None:
-    """ArgMax; of equal numbers the first counts in both."""
-    w.simple(node, "ArgMax", axis=node.attrs["dim"], keepdims=int(node.attrs["keepdim"]))
+    """ArgMax; of equal numbers the first counts in both, or the last."""
+    a = node.attrs
+    w.simple(node, "ArgMax", axis=a["dim"], keepdims=int(a["keepdim"]), select_last_index=int(a.get("last", False)))
 
 
 @writes("topk")
