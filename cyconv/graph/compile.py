@@ -21,7 +21,7 @@ from cyconv.graph.choices import choose_algorithms
 from cyconv.graph.ir import FLOAT32, Graph
 from cyconv.graph.layout import Buffer, Task
 from cyconv.graph.lower import Lowering
-from cyconv.graph.memory import lives, place, place_in_a_row
+from cyconv.graph.memory import lives, order, place, place_in_a_row
 from cyconv.graph.options import Options
 from cyconv.graph.passes import optimise
 from cyconv.graph.pinned import Choice
@@ -86,9 +86,10 @@ def compile_graph(
     for setup in low.setup:
         constants += [b for b in setup.task.writes if b not in constants]
     memory = Memory(4 * place_in_a_row(constants))
-    arena_floats = place(lives(low.tasks))
+    arena = lives(low.tasks)
+    arena_floats = place(arena)
     set_up(low, memory, num_threads)
-    program = Program([task.make() for task in low.tasks], 4 * arena_floats, memory)
+    program = Program([task.make() for task in low.tasks], 4 * arena_floats, memory, order(low.tasks, arena))
     plan = Plan(traced, program, low.tasks, useful_threads(low.tasks, num_threads), single, options, chosen)
     low.tasks.clear()  # they refer to the lowering and it to them; without the circle it is freed now and not at some later collection
     return plan

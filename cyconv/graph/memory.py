@@ -1,4 +1,4 @@
-"""The static memory plan: values whose lives do not overlap share memory.
+"""The static memory plan: values whose lives do not overlap share memory, and what each step has to wait for.
 
 Largest first, each buffer goes to the lowest gap that is free for as long as it lives (greedy by size, as in
 "Efficient Memory Management for Deep Neural Net Inference", Pisarchyk and Lee, 2020).
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from cyconv.graph.layout import Buffer, Task, round_up
 
 ALIGN = 16  # floats: every buffer begins on a cache line
+SLACK = 1  # steps for which memory rests before it is used again, so that a thread without work may begin the next step
 
 
 @dataclass(frozen=True)
@@ -22,7 +23,7 @@ class Life:
     last: int
 
     def overlaps(self, other: Life) -> bool:
-        return self.first <= other.last and other.first <= self.last
+        return self.first <= other.last + SLACK and other.first <= self.last + SLACK
 
 
 def lives(tasks: list[Task]) -> list[Life]:
@@ -61,3 +62,34 @@ def place_in_a_row(buffers: list[Buffer]) -> int:
         buffer.offset = total
         total += round_up(max(buffer.floats, 1), ALIGN)
     return total
+
+
+def place_of(buffer: Buffer) -> Buffer | int:
+    """What stands for a buffer's memory: itself, or the number of the caller's array."""
+    return buffer.index if buffer.space == "array" else buffer
+
+
+def order(tasks: list[Task], all_lives: list[Life]) -> list[int]:
+    """How many of the steps before each one must be done when it begins.
+
+    A step waits for those that write what it reads, and for those that used its memory before. Steps that write parts of one buffer,
+    as those of a concatenation do, write different parts and need not wait for each other; one that reads what it writes waits for all
+    that touched it.
+    """
+    before = {life.buffer: max((o.last + 1 for o in all_lives if o.last < life.first and shares(o, life)), default=0) for life in all_lives}
+    written: dict[Buffer | int, int] = {}
+    touched: dict[Buffer | int, int] = {}
+    after = []
+    for k, task in enumerate(tasks):
+        reads, writes = ([place_of(b) for b in buffers if b.space != "constant"] for buffers in (task.reads, task.writes))
+        waits = [written.get(b, 0) for b in reads] + [touched[b] for b in reads if b in writes and b in touched]
+        waits += [before[b] for b in [*task.reads, *task.writes] if b.space == "arena"]
+        after.append(max(waits, default=0))
+        written.update(dict.fromkeys(writes, k + 1))
+        touched.update(dict.fromkeys([*reads, *writes], k + 1))
+    return after
+
+
+def shares(a: Life, b: Life) -> bool:
+    """Whether two placed buffers have a float in common."""
+    return a.buffer.offset < b.buffer.offset + b.buffer.floats and b.buffer.offset < a.buffer.offset + a.buffer.floats

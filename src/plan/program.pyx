@@ -81,6 +81,7 @@ cdef class Lease:
 cdef struct entry_t:
     step_fn fn
     void *params
+    Py_ssize_t after             # the steps before this one must be done first: those that write what it reads or use memory that it takes
 
 
 cdef class Bases:
@@ -124,7 +125,7 @@ cdef struct job_t:
 cdef void walk(job_t *job, int thread, int n_threads) noexcept nogil:
     """All steps, one thread's share of each."""
     cdef run_t run
-    cdef Py_ssize_t k
+    cdef Py_ssize_t k, done = 0
     cdef int64_t now, looked = cy_nanoseconds()
     cdef uint32_t mode = cy_flush_denormals()
     run.bases, run.thread, run.n_threads, run.fault = job.bases, thread, n_threads, &job.fault
@@ -133,12 +134,15 @@ cdef void walk(job_t *job, int thread, int n_threads) noexcept nogil:
     for k in range(job.n_steps):
         if job.stop:
             break
+        while done < job.steps[k].after:
+            cy_wait_for_step(job.counters + done * COUNTER_PITCH + 1)
+            done += 1
         run.counter = job.counters + k * COUNTER_PITCH
         cy_enter_step(run.counter + 1)
         job.steps[k].fn(job.steps[k].params, &run)
         cy_leave_step(run.counter + 1)
-        cy_wait_for_step(run.counter + 1)
-        if job.times != NULL:
+        if job.times != NULL:  # steps are timed one by one
+            cy_wait_for_step(run.counter + 1)
             cy_note_time(&job.times[k + 1])
         if thread == 0:
             now = cy_nanoseconds()
@@ -153,7 +157,8 @@ cdef void walk(job_t *job, int thread, int n_threads) noexcept nogil:
 cdef class Program:
     """Steps, the constants they read, and how large an arena they need.
 
-    Base 0 is the arena, base 1 the constants, then come the arrays given to `run` in order.
+    Base 0 is the arena, base 1 the constants, then come the arrays given to `run` in order. `after` says of each step how many of the
+    steps before it must be done when it begins; without it, all.
     """
 
     cdef list step_objects
@@ -163,7 +168,7 @@ cdef class Program:
     cdef readonly Memory constants
     cdef list free_leases
 
-    def __cinit__(self, list steps, Py_ssize_t arena_bytes, Memory constants):
+    def __cinit__(self, list steps, Py_ssize_t arena_bytes, Memory constants, list after=None):
         cdef Py_ssize_t k
         cdef Step step
         self.step_objects = list(steps)
@@ -177,6 +182,9 @@ cdef class Program:
         for k in range(self.n_steps):
             step = self.step_objects[k]
             self.steps[k].fn, self.steps[k].params = step.fn, step.params
+            self.steps[k].after = k if after is None else after[k]
+            if not 0 <= self.steps[k].after <= k:
+                raise ValueError(f"step {k} cannot begin after {after[k]} steps")
 
     def __dealloc__(self):
         free(self.steps)

@@ -35,6 +35,24 @@ def test_steps_run_one_after_the_other(steps, threads):
         assert np.array_equal(x, y)
 
 
+@pytest.mark.parametrize("threads", [1, 2, 3])
+def test_steps_that_need_not_wait(threads):
+    """Two chains, one behind the other in the list: each step waits for the one before it in its chain only."""
+    x, y = (np.random.default_rng(k).standard_normal(N).astype(np.float32) for k in range(2))
+    steps = []
+    for k in range(2):
+        chain = [row(2 + k, N), *(row(0, N, (2 * j + k) * N) for j in range(2)), row(4 + k, N)]
+        steps += [StridedCopy(a, b, (10, N // 10), (N // 10, 1), (N // 10, 1)) for a, b in itertools.pairwise(chain)]
+    program = Program(steps, 16 * N, Memory(0), [0, 1, 2, 0, 4, 5])
+    for _ in range(20):
+        got = [np.empty(N, np.float32) for _ in range(2)]
+        program.run([x, y, *got], 2, threads)
+        assert np.array_equal(got[0], x) and np.array_equal(got[1], y)
+    for after in ([0, 2, 2, 0, 4, 5], [0, 1, 2, -1, 4, 5]):
+        with pytest.raises(ValueError, match="cannot begin after"):
+            Program(steps, 16 * N, Memory(0), after)
+
+
 def test_no_steps():
     Program([], 0, Memory(0)).run([], 0, 2)
 
