@@ -11,7 +11,7 @@ import torch
 
 from cyconv import functional as F
 from cyconv import nn
-from cyconv.nn.module import compile
+from cyconv.nn.compiling import compile
 
 from ..functional.helpers import both_refuse, small_integers
 from .helpers import check_alike
