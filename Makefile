@@ -82,7 +82,7 @@ peers: $(PEERS_VENV)/stamp-peers build  ## compare with other engines (PEERS_ARG
 
 # A quick look: each benchmark once, in this environment, on the instruction set and threads of the environment variables.
 bench: $(VENV)/stamp-bench build  ## each benchmark once, on the working tree (BENCH=regex, CYCONV_ISA, OMP_NUM_THREADS)
-	PYTHONPATH="$(CURDIR)" CYCONV_BENCH_SECONDS="$${CYCONV_BENCH_SECONDS:-0.1}" \
+	ASV_PYTHONPATH="$(CURDIR)" CYCONV_BENCH_SECONDS="$${CYCONV_BENCH_SECONDS:-0.1}" \
 	    $(BIN)/python -m benchmarks.run_asv run --python=same --quick --show-stderr --bench "$(or $(BENCH),.)"
 
 bench-compare: $(VENV)/stamp-bench build  ## two commits in turns, with verdicts (BASE=main HEAD=HEAD BENCH=regex, COMPARE_ARGS=--help)
