@@ -80,8 +80,8 @@ $(PEERS_VENV)/stamp-peers: $(VENV)/stamp-venv benchmarks/peers/requirements.txt
 peers: $(PEERS_VENV)/stamp-peers build  ## compare with other engines (PEERS_ARGS=--help lists the options)
 	$(PEERS_VENV)/bin/python -m benchmarks.peers $(PEERS_ARGS)
 
-# A quick look: each benchmark once, in this environment, on the instruction set and threads of the environment variables.
-bench: $(VENV)/stamp-bench build  ## each benchmark once, on the working tree (BENCH=regex, CYCONV_ISA, OMP_NUM_THREADS)
+# A quick look, in this environment and in all settings of asv.conf.json, which asv sets itself.
+bench: $(VENV)/stamp-bench build  ## each benchmark once, on the working tree (BENCH=regex)
 	ASV_PYTHONPATH="$(CURDIR)" CYCONV_BENCH_SECONDS="$${CYCONV_BENCH_SECONDS:-0.1}" \
 	    $(BIN)/python -m benchmarks.run_asv run --python=same --quick --show-stderr --bench "$(or $(BENCH),.)"
 
