@@ -27,7 +27,7 @@ from benchmarks.service.server import application
 log = logging.getLogger("benchmarks.service.main")
 LOCK_WAIT = 10.0  # seconds: the runner of a service that was killed a moment ago needs some to notice
 STOP_WAIT = 45.0  # seconds: asv gets 20 to end after an interrupt
-RESTART = (1.0, 60.0)  # seconds before a runner that died is started again: at first, at most
+RESTART = (1.0, 15.0)  # seconds before a runner that died is started again: at first, at most
 LISTEN_FD = 3  # where systemd's first socket is
 
 

@@ -5,6 +5,7 @@
 
 from __future__ import annotations
 
+import re
 import statistics
 from pathlib import Path
 from typing import Any
@@ -19,8 +20,8 @@ BEFORE = 10  # measured commits that the newest one is compared with
 TOP = 8
 
 
-def gather(store: Store, mirror: Mirror, commits: list[str], machine: str) -> dict[str, Any]:
-    """The newest measured commit, and each value's ratio to its median over the measured commits before."""
+def gather(store: Store, mirror: Mirror, commits: list[str], machine: str, reference: str) -> dict[str, Any]:
+    """The newest measured commit, and each value's ratio to its median over the measured commits before; not those of references."""
     measured = [commit for commit in commits if store.results(commit, machine)]
     if not measured:
         return {}
@@ -32,8 +33,8 @@ def gather(store: Store, mirror: Mirror, commits: list[str], machine: str) -> di
     changes = []
     for key, value in values(store, newest.sha, machine).items():
         before = statistics.median(earlier.get(key, [0.0]))
-        if before > 0:
-            env, entry = key.split("|", 1)
+        env, entry = key.split("|", 1)
+        if before > 0 and not (reference and re.search(reference, entry)):
             facts = {"entry": entry, "env": env, "unit": store.unit(entry)}
             changes.append({**facts, "before": before, "after": value, "ratio": value / before})
     return {"commit": newest.sha, "subject": newest.subject, "date": newest.date, "changes": sorted(changes, key=lambda c: c["ratio"])}
@@ -55,6 +56,11 @@ def quantity(value: float, unit: str) -> str:
         if value >= factor:
             return f"{value / factor:.3g} {name}"
     return f"{value:.3g} {'' if unit == 'unit' else unit}".strip()
+
+
+def moment(stamp: str | None) -> str:
+    """A time for people, to the minute."""
+    return stamp[:16].replace("T", " ") if stamp else "never"
 
 
 def peers_rows(folder: Path) -> list[dict]:
@@ -86,6 +92,7 @@ def render(front: dict, status: dict, reasons: list[str], store: Store) -> str:
         reasons=reasons,
         before=BEFORE,
         quantity=quantity,
+        moment=moment,
         open=[record for record in records if record["status"] == "confirmed"][::-1],
         resolved=[record for record in records if record["status"] != "confirmed"][-5:],
         slower=[c for c in reversed(changes) if c["ratio"] > 1][:TOP],

@@ -134,7 +134,8 @@ class Runner:
                 self.regressions.resolve(*ended, done[-1], len(done))
                 return 0.0
         if waiting:
-            return self.measure(grid(waiting, commits, self.mirror.position(commits[-1]), config.stride_above), state)
+            untried = [commit for commit in waiting if not failures.tries(commit)]
+            return self.measure(grid(untried or waiting, commits, self.mirror.position(commits[-1]), config.stride_above), state)
         if done and self.noise_due():
             return self.measure_noise(done[-1])
         return config.poll_seconds if not failures.soon(commits) else min(PAUSE, config.poll_seconds)
@@ -225,7 +226,7 @@ class Runner:
         self.report(phase="publishing")
         source = self.source()
         try:
-            publish(self.asv, gather(self.store, self.mirror, commits, self.asv.machine))
+            publish(self.asv, gather(self.store, self.mirror, commits, self.asv.machine, self.config.reference))
         except Stopped:
             raise
         except Exception as error:

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.service.config import ROOT
+from benchmarks.service.files import read_json
 from tests.benchmarks.service.scratch import Repository, Service
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(7200)]
@@ -36,10 +37,13 @@ class Layer:
     version = "1"
     params = LAYERS
     param_names = ("layer",)
-    rounds = 1
+    rounds, repeat, sample_time, warmup_time = 1, 10, 0.01, 0.2
 
     def setup_cache(self):
         prepare(LAYERS, kind_of)
+
+    def time_run(self, name):
+        case(name).run(1)
 
     def track_ratio(self, name):
         return ratio.measure(case(name).run, reference(), case(name).work)
@@ -80,7 +84,8 @@ def test_lost_threads_and_lost_optimisation(clone, tmp_path: Path):
     slower = clone.edit("Easier to debug", "setup.py", 'KERNEL_FLAGS = ["-O2"', 'KERNEL_FLAGS = ["-O0"')
     clone.commit("Nothing 4")
     environment = {"PIP_CONSTRAINT": str(ROOT / "benchmarks" / "constraints.txt"), "CCACHE_DIR": str(ROOT / ".asv" / "ccache")}
-    service = Service(tmp_path / "service", clone.path, start=clone.shas[0], environment=environment, max_drift=0.3).start()
+    service = Service(tmp_path / "service", clone.path, start=clone.shas[0], environment=environment, max_drift=0.3, aa_days=7, aa_runs=6)
+    service.start()
     try:
         begin = time.monotonic()
         service.wait(lambda: len(service.json("/regressions.json")["regressions"]) == 2 and service.idle(8), 6600)
@@ -90,5 +95,7 @@ def test_lost_threads_and_lost_optimisation(clone, tmp_path: Path):
             print(record["subject"], {key: series[key] for key in ("before", "after", "ratio", "low", "high", "pairs", "reference")})
         print(f"8 commits built and measured, 2 slowdowns confirmed in {time.monotonic() - begin:.0f} s")
         assert set(records) == {slow, slower}
+        (path,) = service.wait(lambda: list((service.data / "results" / "noise").glob("*.json")), 1200)
+        print({key.split("|")[1]: round(facts["scatter"], 4) for key, facts in read_json(path)["series"].items()})
     finally:
         service.close()

@@ -71,7 +71,14 @@ def test_broken_builds_block_nothing_and_are_tried_again(config, repo, no_vendor
     good = repo.commit("good")
     runner, asv = simulated(replace(config, retry_seconds=0.0), lambda c, *_: None if c in bad else 1.0)
     settle(runner)
-    assert [asv.runs.count([sha]) for sha in (*bad, good)] == [4, 4, 1]
+    assert asv.runs[4:7] == [[bad[0]], [bad[1]], [good]]  # the good one does not wait for the others' next tries
+    assert [asv.runs.count([sha]) for sha in (*bad, good)] == [3, 3, 1]
+    repo.commit("another")
+    settle(runner)
+    assert [asv.runs.count([sha]) for sha in bad] == [4, 4]  # the machine was well meanwhile: once more
+    repo.commit("yet another")
+    settle(runner)
+    assert [asv.runs.count([sha]) for sha in bad] == [4, 4]
     assert sorted(read_json(config.data / "status.json")["failed"]) == sorted(bad)
     assert set(runner.store.results(good, "box"))
 
