@@ -32,9 +32,10 @@ _COLUMNS = {
     "receptive_field": "receptive field",
     "jump": "jump",
 }
+_CONVOLUTIONS = ("conv2d", "conv3d", "conv_transpose2d", "conv_transpose3d")
 # Of weight and bias among the op's inputs; a mul may be with a parameter (ConvNeXt's scales).
-_PLACES = {"conv2d": (1, 2), "linear": (1, 2), "batch_norm": (3, 4), "prelu": (1, None), "mul": (1, None)}
-_PLACES |= {"layer_norm": (1, 2), "group_norm": (1, 2), "instance_norm": (1, 2)}
+_PLACES = {"linear": (1, 2), "batch_norm": (3, 4), "prelu": (1, None), "mul": (1, None)}
+_PLACES |= {"layer_norm": (1, 2), "group_norm": (1, 2), "instance_norm": (1, 2)} | dict.fromkeys(_CONVOLUTIONS, (1, 2))
 _CONVENTION = (
     "Multiply-adds: one for each product of a convolution (N·O·OH·OW·C/groups·kh·kw) and of a linear layer (N·K·M). "
     "Additions of biases, pooling, normalisation, activations and softmax are not counted.",
@@ -46,11 +47,14 @@ _CONVENTION = (
 
 @dataclass(frozen=True)
 class Field:
-    """What one cell of a value sees of the input (``size``), the ``jump`` to the next cell, and the map's ``extent``: (rows, columns)."""
+    """What one cell of a value sees of the input (``size``), the ``jump`` to the next cell, and the map's ``extent``.
+
+    Each is (rows, columns), or (slices, rows, columns) in a network with volumes.
+    """
 
     size: tuple
     jump: tuple
-    extent: tuple[int, int]
+    extent: tuple
 
 
 class Summary(Table):
@@ -94,8 +98,8 @@ def summary(model: Module, input_shape: Sequence[int]) -> Summary:
     -------
     Summary
         A record a layer, in running order: ``name`` (path of the layer), ``op``, ``output_shape``, ``kernel`` and
-        ``stride`` (rows, columns), ``weights``, ``bias`` and their sum ``parameters`` (None where the op has none),
-        ``macs`` (multiply-adds), ``receptive_field`` and ``jump`` (rows, columns of the input).
+        ``stride`` (rows, columns; of volumes slices first), ``weights``, ``bias`` and their sum ``parameters`` (None where the
+        op has none), ``macs`` (multiply-adds), ``receptive_field`` and ``jump`` (rows, columns of the input).
 
     Raises
     ------
@@ -117,7 +121,7 @@ def trace(model: Module, input_shape: Sequence[int]) -> Graph:
         raise TypeError(f"model must be a cyconv.nn.Module, got {type(model).__name__}")
     shape = check_shape(input_shape, "input_shape")
     batched = (1, *shape)
-    candidates = (batched, shape) if len(shape) % 2 else (shape, batched)
+    candidates = (batched, shape) if len(shape) in (1, 3) else (shape, batched)
 
     def forward(x):
         # Inside the trace: a module whose mode changes outside one drops its plans.
@@ -180,12 +184,12 @@ def _address(array: np.ndarray) -> int:
 
 
 def _window(node: Node) -> tuple[tuple | None, tuple | None]:
-    """``(kernel, stride)`` of the op in (rows, columns), dilation not included; None where it has no window."""
-    if node.op == "conv2d":
+    """``(kernel, stride)`` of the op along its axes, dilation not included; None where it has no window."""
+    if node.op in _CONVOLUTIONS:
         return node.inputs[1].shape[2:], node.attrs["stride"]
-    if node.op in ("max_pool2d", "avg_pool2d"):
+    if "kernel" in node.attrs:
         return node.attrs["kernel"], node.attrs["stride"]
-    if node.op in ("adaptive_avg_pool2d", "adaptive_max_pool2d") and 0 not in node.attrs["output_size"]:
+    if node.op.startswith("adaptive_") and 0 not in node.attrs["output_size"]:
         sizes = list(zip(node.inputs[0].shape[2:], node.attrs["output_size"], strict=True))
         kernel = tuple(max(end - start for start, end in adaptive_windows(size, out)) for size, out in sizes)
         return kernel, tuple(Fraction(size, out) for size, out in sizes)
@@ -195,36 +199,46 @@ def _window(node: Node) -> tuple[tuple | None, tuple | None]:
 def _fields(graph: Graph) -> dict[Value, Field]:
     """The field of every value that depends on the input."""
     start = graph.inputs[0]
-    fields = {start: Field((1, 1), (1, 1), _extent(start, (1, 1)))}
+    rank = 3 if any(len(v.shape) == 5 for v in graph.values()) else 2
+    ones = (1,) * rank
+    fields = {start: Field(ones, ones, _extent(start, ones))}
     for node in graph.nodes:
         reads = [fields[v] for v in node.inputs if v in fields]
-        field = _field_after(node, reads) if reads else Field((0, 0), (1, 1), (1, 1))
+        field = _field_after(node, reads) if reads else Field((0,) * rank, ones, ones)
         fields.update((v, field) for v in node.outputs)
     return fields
 
 
 def _field_after(node: Node, reads: list[Field]) -> Field:
     """The field of what ``node`` makes from values with these fields: the largest, grown by the node's own window."""
-    size = tuple(max(f.size[a] for f in reads) for a in (0, 1))
-    jump = tuple(max(f.jump[a] for f in reads) for a in (0, 1))
+    axes = range(len(reads[0].size))
+    size = tuple(max(f.size[a] for f in reads) for a in axes)
+    jump = tuple(max(f.jump[a] for f in reads) for a in axes)
     extent = reads[0].extent
     window, stride = _window(node)
     if node.op == "linear" and len(node.inputs[0].shape) == 2:
-        window, stride, extent = extent, (1, 1), (1, 1)  # it sees the whole map that was flattened
-    elif node.op == "slice" and len(node.inputs[0].shape) == 4:
-        window, stride = (1, 1), node.attrs["steps"][2:]
+        window, stride, extent = extent, (1,) * len(extent), (1,) * len(extent)  # it sees the whole map that was flattened
+    elif node.op == "slice" and len(node.inputs[0].shape) in (4, 5):
+        stride = node.attrs["steps"][2:]
+        window = (1,) * len(stride)
     if window is not None and stride is not None:
-        dilation = node.attrs.get("dilation", (1, 1))
-        size = tuple(size[a] + (effective_kernel(window[a], dilation[a]) - 1) * jump[a] for a in (0, 1))
-        jump = tuple(jump[a] * stride[a] for a in (0, 1))
+        window, stride, dilation = (_of_rank(v, len(axes)) for v in (window, stride, node.attrs.get("dilation", ())))
+        cells = [effective_kernel(w, d) for w, d in zip(window, dilation, strict=True)]
+        if node.op.startswith("conv_transpose"):  # of the kernel's cells one in `stride` meets an output
+            cells, stride = [-(-c // s) for c, s in zip(cells, stride, strict=True)], tuple(Fraction(1, s) for s in stride)
+        size = tuple(size[a] + (cells[a] - 1) * jump[a] for a in axes)
+        jump = tuple(jump[a] * stride[a] for a in axes)
     return Field(size, jump, _extent(node.outputs[0], extent))
 
 
-def _extent(value: Value, otherwise: tuple[int, int]) -> tuple[int, int]:
-    """(rows, columns) of a map [N, C, H, W] or a signal [N, C, L]; a value without a map keeps that of what it was made from."""
-    if len(value.shape) == 4:
-        return value.shape[2], value.shape[3]
-    return (1, value.shape[2]) if len(value.shape) == 3 else otherwise
+def _of_rank(values: tuple, rank: int) -> tuple:
+    """Numbers of the last axes, with 1 for those before them."""
+    return (1,) * (rank - len(values)) + tuple(values)
+
+
+def _extent(value: Value, otherwise: tuple) -> tuple:
+    """The sizes of a volume, map or signal [N, C, ...] along as many axes as ``otherwise`` has, which other values keep."""
+    return _of_rank(value.shape[2:], len(otherwise)) if 3 <= len(value.shape) <= 2 + len(otherwise) else otherwise
 
 
 def _plain(number: int | Fraction) -> int | float:

@@ -25,6 +25,7 @@ from tests.parallel import small_plans_use_threads
 
 COUNTS = {"conv2d": 1200, "max_pool2d": 250, "avg_pool2d": 250, "adaptive_max_pool2d": 100, "adaptive_avg_pool2d": 100, "linear": 250}
 COUNTS |= {"lp_pool2d": 50, "max_pool3d": 120, "avg_pool3d": 120, "lp_pool3d": 50, "adaptive_max_pool3d": 40, "adaptive_avg_pool3d": 40}
+COUNTS |= {"conv3d": 150, "conv_transpose2d": 150, "conv_transpose3d": 100}
 MAX_MACS = 400_000  # of one case; 16384 products of values within ±8 and a bias stay far below 2**24
 
 
@@ -92,6 +93,30 @@ def conv_case(rng: np.random.Generator, seed: int) -> Case | None:
     shapes = [(n, ci, h, w), (co, ci // groups, *kernel)] + ([(co,)] if rng.random() < 0.6 else [])
     attrs = {"stride": stride, "padding": (top, bottom, left, right), "dilation": dilation, "groups": groups}
     return Case("conv2d", shapes, {**attrs, "padding": ((top, bottom), (left, right))}, attrs, seed)
+
+
+def volume_conv_case(op: str) -> Callable[[np.random.Generator, int], Case | None]:
+    """Convolutions of volumes, and transposed ones: any stride, dilation, padding and groups."""
+    rank = int(op[-2])
+
+    def make(rng: np.random.Generator, seed: int) -> Case | None:
+        ci, co, groups = channels(rng)
+        size = tuple(int(v) for v in rng.integers(1, 9 if rank == 2 else 6, rank))
+        kernel, stride, dilation = (tuple(int(v) for v in rng.integers(1, end, rank)) for end in (5, 4, 3))
+        attrs = {"stride": stride, "dilation": dilation, "groups": groups}
+        attrs["padding"] = tuple(int(v) for v in rng.integers(0, 3, 2 * rank)) if rng.random() < 0.6 else (0,) * (2 * rank)
+        weight = (co, ci // groups, *kernel)
+        if op.startswith("conv_transpose"):
+            attrs["output_padding"] = tuple(int(rng.integers(0, max(s, d))) for s, d in zip(stride, dilation, strict=True))
+            weight = (ci, co // groups, *kernel)
+        shapes = [(batch(rng), ci, *size), weight] + ([(co,)] if rng.random() < 0.6 else [])
+        try:
+            out = OPS[op].infer(shapes, attrs)
+        except ValueError:
+            return None
+        return Case(op, shapes, None, attrs, seed) if OPS[op].macs(shapes, out, attrs) <= MAX_MACS else None
+
+    return make
 
 
 def pool_case(op: str) -> Callable[[np.random.Generator, int], Case | None]:
@@ -178,6 +203,9 @@ MAKERS = {
     "adaptive_max_pool2d": adaptive_case("adaptive_max_pool2d"),
     "adaptive_avg_pool2d": adaptive_case("adaptive_avg_pool2d"),
     "linear": linear_case,
+    "conv3d": volume_conv_case("conv3d"),
+    "conv_transpose2d": volume_conv_case("conv_transpose2d"),
+    "conv_transpose3d": volume_conv_case("conv_transpose3d"),
     "lp_pool2d": window_case("lp_pool2d"),
     "max_pool3d": window_case("max_pool3d"),
     "avg_pool3d": window_case("avg_pool3d"),

@@ -214,9 +214,32 @@ def test_training_mode_is_left_as_it_was():
 def test_compiled_plans_are_kept():
     net = models.lenet()
     net(np.zeros((1, 1, 32, 32), np.float32))
-    plan = net._plans.plan(net, ((1, 1, 32, 32),))
+    plan = net._plans.plan(net, ((1, 1, 32, 32),), pytest.fail)
     summary(net, (1, 32, 32))
-    assert net._plans.plan(net, ((1, 1, 32, 32),)) is plan
+    assert net._plans.plan(net, ((1, 1, 32, 32),), pytest.fail) is plan
+
+
+def test_volumes_and_transposed_convolutions():
+    """Receptive fields along slices, rows and columns; a transposed convolution with stride 2 halves the jump."""
+
+    class Net(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.conv = nn.Conv3d(2, 8, 3, (1, 2, 2), 1)
+            self.pool = nn.MaxPool3d(2)
+            self.up = nn.ConvTranspose3d(8, 4, 4, 2, 1)
+            self.fc = nn.Linear(4 * 8 * 8 * 8, 5)
+
+        def forward(self, x):
+            return self.fc(F.flatten(self.up(self.pool(self.conv(x))), 1))
+
+    result = summary(Net(), (2, 8, 16, 16))
+    rows = {r["name"]: r for r in result.records}
+    assert [rows[name]["receptive_field"] for name in ("conv", "pool", "up")] == [(3, 3, 3), (4, 5, 5), (6, 9, 9)]
+    assert [rows[name]["jump"] for name in ("conv", "pool", "up")] == [(1, 2, 2), (2, 4, 4), (1, 2, 2)]
+    assert rows["fc"]["receptive_field"] == (13, 23, 23)
+    assert rows["up"]["kernel"] == (4, 4, 4) and rows["up"]["weights"] == 8 * 4 * 64 and rows["up"]["bias"] == 4
+    assert rows["up"]["macs"] == 8 * 4 * 4 * 4 * 4 * 64 and rows["conv"]["macs"] == 8 * 8 * 8 * 8 * 2 * 27
 
 
 def test_nothing_to_count():

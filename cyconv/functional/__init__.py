@@ -31,7 +31,8 @@ from cyconv.functional.adaptive import (
     adaptive_max_pool3d,
 )
 from cyconv.functional.arithmetic import add, linear, mul
-from cyconv.functional.conv import conv1d, conv2d
+from cyconv.functional.conv import conv1d, conv2d, conv3d
+from cyconv.functional.conv_transpose import conv_transpose1d, conv_transpose2d, conv_transpose3d
 from cyconv.functional.form import (
     channel_shuffle,
     flatten,
@@ -64,6 +65,10 @@ __all__ = [
     "chunk",
     "conv1d",
     "conv2d",
+    "conv3d",
+    "conv_transpose1d",
+    "conv_transpose2d",
+    "conv_transpose3d",
     "dropout",
     "elu",
     "flatten",

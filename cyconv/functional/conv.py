@@ -1,4 +1,4 @@
-"""Convolutions as networks mean them (cross-correlation): conv2d, and conv1d as a conv2d of height 1."""
+"""Convolutions as networks mean them (cross-correlation): conv2d, conv3d, and conv1d as a conv2d of height 1."""
 
 from __future__ import annotations
 
@@ -6,7 +6,8 @@ import numpy as np
 
 from cyconv.functional.common import add_batch_axis, drop_batch_axis, record, reshape
 from cyconv.graph import traceable
-from cyconv.shapes import conv_padding, integer, pair
+from cyconv.ops.conv import KERNEL
+from cyconv.shapes import conv_padding, integer, sizes
 
 PADDING_MODES = ("zeros", "reflect", "replicate", "circular")
 
@@ -52,19 +53,7 @@ def conv2d(
     ValueError
         When shapes do not fit each other, an option is out of range, or the kernel is larger than the padded input.
     """
-    x, unbatched = add_batch_axis("conv2d", input, 4)
-    if weight.ndim != 4:
-        raise ValueError(f"conv2d: expected 4D weight [O, C/groups, kh, kw], but got weight of size: {list(weight.shape)}")
-    stride, dilation = pair(stride, "stride", 1), pair(dilation, "dilation", 1)
-    sides = conv_padding(padding, weight.shape[2:], stride, dilation)
-    if padding_mode not in PADDING_MODES:
-        raise ValueError(f"padding_mode must be one of {', '.join(PADDING_MODES)}, got {padding_mode!r}")
-    if padding_mode != "zeros" and any(sides):
-        x = record("pad", [x], pad=((0, 0), (0, 0), sides[:2], sides[2:]), mode=padding_mode, value=0.0)
-        sides = (0, 0, 0, 0)
-    groups = integer(groups, "groups", 1)
-    y = record("conv2d", [x, weight, bias], stride=stride, padding=sides, dilation=dilation, groups=groups)
-    return drop_batch_axis(y, unbatched)
+    return _conv(2, input, weight, bias, stride, padding, dilation, groups, padding_mode)
 
 
 @traceable("input", "weight", "bias")
@@ -114,6 +103,60 @@ def conv1d(
         padding_mode,
     )
     return drop_batch_axis(reshape(y, (*y.shape[:2], y.shape[3])), unbatched)
+
+
+@traceable("input", "weight", "bias")
+def conv3d(
+    input: np.ndarray,
+    weight: np.ndarray,
+    bias: np.ndarray | None = None,
+    stride=1,
+    padding=0,
+    dilation=1,
+    groups: int = 1,
+    padding_mode: str = "zeros",
+) -> np.ndarray:
+    """3-D cross-correlation: :func:`conv2d` along three axes.
+
+    Parameters
+    ----------
+    input : ndarray, float32, [N, C, D, H, W] or [C, D, H, W]
+    weight : ndarray, float32, [O, C/groups, kd, kh, kw]
+    bias : ndarray, float32, [O], optional
+    stride, dilation : int or (int, int, int)
+    padding : int, (int, int, int), three (int, int), "same" or "valid"
+        The third form gives before and after of each axis.
+    groups, padding_mode
+        As for :func:`conv2d`. Slices of padding before and behind the volume are never read.
+
+    Returns
+    -------
+    ndarray, float32, [N, O, OD, OH, OW] or [O, OD, OH, OW]
+
+    Raises
+    ------
+    TypeError, ValueError
+        As for :func:`conv2d`.
+    """
+    return _conv(3, input, weight, bias, stride, padding, dilation, groups, padding_mode)
+
+
+def _conv(rank: int, input, weight, bias, stride, padding, dilation, groups, padding_mode: str):
+    """Record a convolution of images or volumes; padding that is not of zeros becomes an op of its own."""
+    op = f"conv{rank}d"
+    x, unbatched = add_batch_axis(op, input, rank + 2)
+    if weight.ndim != rank + 2:
+        raise ValueError(f"{op}: expected {rank + 2}D weight [O, C/groups, {KERNEL[rank]}], but got weight of size: {list(weight.shape)}")
+    stride, dilation = sizes(stride, rank, "stride", 1), sizes(dilation, rank, "dilation", 1)
+    sides = conv_padding(padding, weight.shape[2:], stride, dilation)
+    if padding_mode not in PADDING_MODES:
+        raise ValueError(f"padding_mode must be one of {', '.join(PADDING_MODES)}, got {padding_mode!r}")
+    if padding_mode != "zeros" and any(sides):
+        x = record("pad", [x], pad=((0, 0), (0, 0), *zip(sides[::2], sides[1::2], strict=True)), mode=padding_mode, value=0.0)
+        sides = (0,) * len(sides)
+    groups = integer(groups, "groups", 1)
+    y = record(op, [x, weight, bias], stride=stride, padding=sides, dilation=dilation, groups=groups)
+    return drop_batch_axis(y, unbatched)
 
 
 def only_entry(value):

@@ -9,6 +9,7 @@ from cyconv._kernels.cpu import lanes
 from cyconv._kernels.program import Memory, Program
 from cyconv.graph import (  # noqa: F401  (they register the handlers)
     lower_conv,
+    lower_conv_transpose,
     lower_elements,
     lower_moments,
     lower_movement,

@@ -34,10 +34,11 @@ from cyconv.graph.layout import (
     tensor_floats,
     volume,
 )
+from cyconv.graph.phases import border_of, transposed
 from cyconv.ops.dtypes import words
 
 # Ops whose result is blocked when it can be; element-wise ops and concatenations follow their inputs.
-BLOCKED_OPS = {"conv2d", "conv3d", "linear", "batch_norm", "local_response_norm", "prelu"}
+BLOCKED_OPS = {"conv2d", "conv3d", "conv_transpose2d", "conv_transpose3d", "linear", "batch_norm", "local_response_norm", "prelu"}
 BLOCKED_OPS |= {f"{kind}_pool{rank}d" for kind in ("max", "avg", "lp", "adaptive_avg", "adaptive_max") for rank in (2, 3)}
 # Ops whose result is in C order whatever their inputs are.
 DENSE_OPS = {"reshape", "cat", "slice", "permute", "pad", "softmax", "log_softmax", "where", "cast", "expand", "tile", "gather", "topk"}
@@ -194,8 +195,14 @@ class Lowering:
         border: dict[Value, Border] = {}
         for node in self.graph.nodes:
             if node.op in ("conv2d", "conv3d") and not node.attrs.get("winograd"):
-                top, _ = self._top(node.inputs[0])
-                border[top] = tuple(map(max, border.get(top, NO_BORDER), node.attrs["padding"][-4:]))
+                sides = node.attrs["padding"][-4:]
+            elif node.op in ("conv_transpose2d", "conv_transpose3d"):
+                size, out, kernel = (v.shape[2:] for v in (node.inputs[0], node.outputs[0], node.inputs[1]))
+                sides = border_of(size, transposed(size, out, kernel, node.attrs))
+            else:
+                continue
+            top, _ = self._top(node.inputs[0])
+            border[top] = tuple(map(max, border.get(top, NO_BORDER), sides))
         return border
 
     # Tensors of values
@@ -240,8 +247,9 @@ class Lowering:
         if r not in self._blocked:
             source = slices(self.dense(v), v.shape)
             if r in self.graph.constants:
-                dims = image_dims(v.shape)
-                self._blocked[r] = tensor(Buffer("constant", tensor_floats(dims, self.lanes), name=v.name), dims, self.lanes)
+                dims, border = image_dims(v.shape), self._border.get(r, NO_BORDER)
+                buffer = Buffer("constant", tensor_floats(dims, self.lanes, border), name=v.name)
+                self._blocked[r] = tensor(buffer, dims, self.lanes, border)
                 self.relayout(source, self._blocked[r], v)
             else:
                 self.relayout(source, self.new_blocked(v), v)

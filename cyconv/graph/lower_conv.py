@@ -1,4 +1,4 @@
-"""Lowering of products: conv2d and linear to steps of drivers/conv.pyx.
+"""Lowering of products: conv2d, conv3d and linear to steps of drivers/conv.pyx.
 
 Three kinds. *dense*: any kernel over blocked channels. *planar*: the first layer, whose few channels are read where NCHW
 has them. *lanewise*: depthwise and small-group convolution, each lane with inputs of its own. A product has one or
@@ -7,15 +7,16 @@ more *sources*: the weights of each of several merged 1x1 convolutions, or of ea
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from cyconv._kernels.conv import Conv
 from cyconv._kernels.cpu import conv_pixels, lanewise_pixels
 from cyconv._kernels.movement import Pack, PadVector
 from cyconv.graph.ir import Node, Value
-from cyconv.graph.layout import NO_BORDER, Buffer, Operand, Task, Tensor, image_dims, numel, round_up, tensor, tensor_floats
+from cyconv.graph.layout import NO_BORDER, Buffer, Operand, Task, Tensor, depth, image_dims, numel, round_up, slices, tensor, tensor_floats
 from cyconv.graph.lower import Lowering, lowers
 from cyconv.graph.lower_winograd import lower_winograd
+from cyconv.graph.phases import Phase, convolution
 from cyconv.graph.select import Group, band_rows, group_blocks, tiles_text, tiling
 
 ACTIVATIONS = {"none": 0, "clamp": 1, "leaky_relu": 2}
@@ -54,8 +55,11 @@ class ConvSpec:
     groups: list[Group]
     taps: list[tuple[int, int]]
     tiles: list[tuple[int, int]]
-    images: int
-    rows: int
+    slices: list[tuple[int, int, int, int]]
+    volumes: int
+    out_depth: int
+    x_volume: int
+    row_step: int
     in_row: int
     in_px: int
     out_px: int
@@ -79,31 +83,57 @@ class Product:
     outs: list[Tensor]
     residual: Tensor | None
     sources: list[Source]
-    kernel: tuple[int, int]
-    images_are_pixels: bool
+    phases: list[Phase]
+    stride: tuple[int, int]  # between the input pixels of neighbouring outputs
+    out_stride: tuple[int, int] = (1, 1)  # between the outputs of a phase
+    images_are_pixels: bool = False
+    by_input: bool = False  # whether the weight's first axis is that of the input channels
 
     @property
-    def width(self) -> int:
-        return self.outs[0].dims[0] if self.images_are_pixels else self.outs[0].dims[3]
+    def depths(self) -> tuple[int, int]:
+        """Slices of a volume, of the input and of the output."""
+        return depth(self.node.inputs[0].shape), depth(self.node.outputs[0].shape)
+
+    @property
+    def x_slice(self) -> int:
+        """Floats between the slices of an input volume."""
+        return self.x.dims[2] * self.x.h_stride if self.x.depth > 1 else self.x.n_stride
+
+    @property
+    def x_volume(self) -> int:
+        """Floats between the volumes of the input."""
+        return self.x.n_stride if self.x.depth > 1 else self.depths[0] * self.x.n_stride
 
     @property
     def bfloat16(self) -> bool:
         """Whether the weights are stored in bfloat16, two steps of a tap to a float."""
         return self.node.attrs.get("weights") == "bfloat16"
 
-    @property
-    def rows(self) -> int:
-        return 1 if self.images_are_pixels else self.outs[0].dims[2]
+    def extent(self, phase: Phase) -> tuple[int, int]:
+        """Rows and pixels of a row that the tiles of a phase cover."""
+        return (1, self.outs[0].dims[0]) if self.images_are_pixels else (phase.rows, phase.columns)
 
 
-@lowers("conv2d")
+@dataclass
+class Tables:
+    """What the driver walks over, as phase after phase is planned."""
+
+    groups: list[Group] = field(default_factory=list)
+    taps: Pairs = field(default_factory=list)
+    tiles: Pairs = field(default_factory=list)
+    slices: list[tuple[int, int, int, int]] = field(default_factory=list)
+    weights: int = 0  # floats
+    macs: int = 0
+
+
+@lowers("conv2d", "conv3d")
 def lower_conv2d(low: Lowering, node: Node) -> None:
     """Choose the kind, bring the input into its layout, emit the packing and the product."""
     attrs, lanes = node.attrs, low.lanes
     branches = attrs.get("branches", 1)
     per_branch = 2 if attrs["has_bias"] else 1
     weights = [(node.inputs[1 + i * per_branch], node.inputs[2 + i * per_branch] if attrs["has_bias"] else None) for i in range(branches)]
-    groups, (ci_g, kh, kw) = attrs["groups"], weights[0][0].shape[1:]
+    groups, (ci_g, *kernel) = attrs["groups"], weights[0][0].shape[1:]
     co_g = weights[0][0].shape[0] // groups
     if 0 in node.outputs[0].shape:
         for v in node.outputs:
@@ -130,12 +160,12 @@ def lower_conv2d(low: Lowering, node: Node) -> None:
     scattered = len(sources) > 1 and branches == 1 and co_g % lanes != 0
     outs = [grouped_output(low, node, len(sources), co_g)] if scattered else [low.new_blocked(v) for v in node.outputs]
     residual = low.blocked(node.inputs[-1]) if attrs.get("residual") else None
-    image_wise = outs[0].dims[2:] == (1, 1) and outs[0].border == NO_BORDER and len(outs) == 1
-    emit_product(Product(low, node, kind, x, outs, residual, sources, (kh, kw), image_wise))
+    size, out = node.inputs[0].shape[2:], node.outputs[0].shape[2:]
+    p = Product(low, node, kind, x, outs, residual, sources, [convolution(size, out, kernel, attrs)], attrs["stride"][-2:])
+    p.images_are_pixels = p.depths == (1, 1) and outs[0].dims[2:] == (1, 1) and outs[0].border == NO_BORDER and len(outs) == 1
+    emit_product(p)
     if scattered:
-        padded = round_up(co_g, lanes)
-        channel = [c // co_g * padded + c % co_g for c in range(node.outputs[0].shape[1])]
-        low.relayout(outs[0], low.new_blocked(node.outputs[0]), node.outputs[0], channel)
+        gather_groups(low, node, outs[0], co_g)
 
 
 @lowers("linear")
@@ -165,7 +195,7 @@ def blocked_input(low: Lowering, node: Node) -> Tensor:
     """The input in blocks; rows of a dense matrix serve as they are, since only valid lanes are read."""
     x = node.inputs[0]
     n, c, h, w = image_dims(x.shape)
-    if (h, w) == (1, 1) and not low.has_blocked(x) and node.attrs["padding"] == NO_BORDER:
+    if (depth(x.shape), h, w) == (1, 1, 1) and not low.has_blocked(x) and not any(node.attrs["padding"]):
         dense = low.dense(x)
         return Tensor(dense.buffer, low.lanes, (n, c, 1, 1), c, low.lanes, low.lanes, dense.offset)
     return low.blocked(x)
@@ -173,13 +203,13 @@ def blocked_input(low: Lowering, node: Node) -> Tensor:
 
 def planar_input(low: Lowering, node: Node) -> Tensor:
     """The input as NCHW has it; with its border when there is padding."""
-    x, padding = node.inputs[0], node.attrs["padding"]
-    source = low.dense(x)
+    x, padding, dims = node.inputs[0], node.attrs["padding"][-4:], image_dims(node.inputs[0].shape)
+    dense = low.dense(x)
+    source = slices(dense, x.shape) if depth(x.shape) > 1 else tensor(dense.buffer, dims, 1)
     if padding == NO_BORDER:
-        return tensor(source.buffer, image_dims(x.shape), 1)
-    dims = image_dims(x.shape)
+        return source
     planar = tensor(Buffer("arena", tensor_floats(dims, 1, padding), name=x.name), dims, 1, padding)
-    low.relayout(tensor(source.buffer, dims, 1), planar, x)
+    low.relayout(source, planar, x)
     return planar
 
 
@@ -193,48 +223,67 @@ def expanded_input(low: Lowering, node: Node, ci_g: int, co_g: int) -> Tensor:
     channel = [min(o, co - 1) // co_g * ci_g + i for i in range(ci_g) for o in range(padded)]
     n, _, h, w = x.dims
     dims = (n, padded * ci_g, h, w)
-    border = node.attrs["padding"]
-    wide = tensor(Buffer("arena", tensor_floats(dims, low.lanes, border), name=node.name), dims, low.lanes, border)
+    wide = tensor(Buffer("arena", tensor_floats(dims, low.lanes, x.border), name=node.name), dims, low.lanes, x.border)
     low.relayout(x, wide, node.inputs[0], channel)
     return wide
 
 
 def grouped_output(low: Lowering, node: Node, groups: int, co_g: int) -> Tensor:
     """Room for the outputs of a grouped convolution whose groups do not end at block boundaries: each begins a block."""
-    n, _, h, w = node.outputs[0].shape
+    n, _, h, w = image_dims(node.outputs[0].shape)
     dims = (n, groups * round_up(co_g, low.lanes), h, w)
     return tensor(Buffer("arena", tensor_floats(dims, low.lanes), name=node.name), dims, low.lanes)
+
+
+def gather_groups(low: Lowering, node: Node, grouped: Tensor, co_g: int) -> None:
+    """Bring what :func:`grouped_output` made room for into the output."""
+    padded = round_up(co_g, low.lanes)
+    channel = [c // co_g * padded + c % co_g for c in range(node.outputs[0].shape[1])]
+    low.relayout(grouped, low.new_blocked(node.outputs[0]), node.outputs[0], channel)
 
 
 # Taps: what one output pixel reads
 
 
-def dense_taps(p: Product, source: Source) -> list[Tap]:
-    """Taps of a dense product: whole channel blocks, or what of a block belongs to the source's inputs."""
-    lanes, (kh, kw) = p.low.lanes, p.kernel
-    (dh, dw), (top, _, left, _) = p.node.attrs["dilation"], p.node.attrs["padding"]
+def window(p: Product, phase: Phase, px: int) -> list[list[tuple[int, int, int]]]:
+    """For each depth cell (offset, kernel row, kernel column) of what a pixel reads; rows count through the slices of the kernel."""
+    kh = p.sources[0].weight.shape[-2]
+    return [
+        [(z * p.x_slice + y * p.x.h_stride + x * px, kz * kh + ky, kx) for ky, y in phase.row_cells for kx, x in phase.column_cells]
+        for kz, z in phase.depth_cells
+    ]
+
+
+def dense_taps(p: Product, phase: Phase, source: Source) -> list[list[Tap]]:
+    """Taps of a dense product, for each depth cell: whole channel blocks, or what of a block belongs to the source's inputs."""
+    lanes = p.low.lanes
     first, count = source.input
-    taps = []
+    runs = []
     c = first
     while c < first + count:
         run = min(lanes - c % lanes, first + count - c)
-        base = c // lanes * p.x.c_stride + c % lanes
-        for ky in range(kh):
-            for kx in range(kw):
-                taps.append((base + (ky * dh - top) * p.x.h_stride + (kx * dw - left) * lanes, run, c - first, ky, kx))
+        runs.append((c // lanes * p.x.c_stride + c % lanes, run, c - first))
         c += run
-    return taps
+    return [[(base + at, run, c, ky, kx) for base, run, c in runs for at, ky, kx in cells] for cells in window(p, phase, lanes)]
 
 
-def single_taps(p: Product, plane: int, px: int, channels: int) -> list[Tap]:
+def single_taps(p: Product, phase: Phase, plane: int, px: int, channels: int) -> list[list[Tap]]:
     """Taps of one float (or one vector, lane-wise) each; input channel i lies ``i * plane`` floats on, pixels ``px`` apart."""
-    (kh, kw), (dh, dw), (top, _, left, _) = p.kernel, p.node.attrs["dilation"], p.node.attrs["padding"]
-    return [
-        (i * plane + (ky * dh - top) * p.x.h_stride + (kx * dw - left) * px, 1, i, ky, kx)
-        for i in range(channels)
-        for ky in range(kh)
-        for kx in range(kw)
-    ]
+    return [[(i * plane + at, 1, i, ky, kx) for i in range(channels) for at, ky, kx in cells] for cells in window(p, phase, px)]
+
+
+def taps_of(p: Product, phase: Phase, source: Source) -> tuple[list[Tap], Pairs]:
+    """Taps for packing, and (offset, lanes) of those that the kernel walks over."""
+    if p.kind == "lanewise":
+        taps = single_taps(p, phase, -(-p.outs[0].dims[1] // p.low.lanes) * p.x.c_stride, p.low.lanes, source.input[1])
+    elif p.kind == "planar":
+        taps = single_taps(p, phase, p.x.c_stride, 1, source.input[1])
+    else:
+        taps = dense_taps(p, phase, source)
+    flat = [tap for of_depth in taps for tap in of_depth]
+    if p.kind == "planar" and p.node.attrs["dilation"][-1] == 1:
+        return flat, [pair for of_depth in taps for pair in merge_columns(of_depth)]
+    return flat, [tap[:2] for tap in flat]
 
 
 def merge_columns(taps: list[Tap]) -> Pairs:
@@ -251,34 +300,45 @@ def merge_columns(taps: list[Tap]) -> Pairs:
 # The product
 
 
-def plan_groups(p: Product, runs: list[list[Source]], run_taps: Pairs, steps: int, vectors: int) -> tuple[list[Group], Pairs, Pairs]:
-    """Groups and tiles for ``runs`` of sources that read the same inputs by the taps (first, count) of ``run_taps``.
+def plan_phase(p: Product, phase: Phase, runs: list[list[Source]], t: Tables) -> list[tuple[list[Tap], Pairs]]:
+    """Add the groups and tiles of one phase, for ``runs`` of sources that read the same inputs.
 
-    A pixel takes ``steps`` multiply-adds for each output channel, a block has ``vectors`` of weights. Also (target, pitch) of each block in
-    the packed weights.
+    For each run also the taps to pack, and (target, pitch) of each of its blocks in the packed weights.
     """
-    lanes = p.low.lanes
+    lanes, (rows, width) = p.low.lanes, p.extent(phase)
     limits = ((lanewise_pixels(), 0),) if p.kind == "lanewise" else conv_pixels()
-    groups: list[Group] = []
-    tiles: Pairs = []
-    places: Pairs = []
-    first_tile: dict[int, int] = {}
-    weights = block = 0
-    for run, taps in zip(runs, run_taps, strict=True):
-        count = sum(s.blocks(lanes) for s in run)
-        for size in group_blocks(count, p.rows, p.width, limits):
-            t = tiling(size, p.rows, p.width, limits[size - 1])
+    out = p.outs[0]
+    shift, first_slice = phase.top * out.h_stride + phase.left * lanes, len(t.slices)
+    t.slices += [(s.out, s.first * p.x_slice, s.begin, s.end) for s in phase.slices]
+    first_tile: dict[int, tuple[int, int]] = {}
+    packing = []
+    block = 0
+    for run in runs:
+        taps, walked = taps_of(p, phase, run[0])
+        first_tap, steps = len(t.taps), sum(tap[1] for tap in taps)
+        t.taps += walked
+        vectors = sum(-(-tap[1] // 2) for tap in taps) if p.bfloat16 else steps
+        places: Pairs = []
+        for size in group_blocks(sum(s.blocks(lanes) for s in run), rows, width, limits):
+            tile = tiling(size, rows, width, limits[size - 1])
             if size not in first_tile:
-                first_tile[size] = len(tiles)
-                tiles += t.tiles
-            band = band_rows(p.rows, t.rows, steps * size * lanes * p.width)
-            shift = block * p.x.c_stride if p.kind == "lanewise" else 0
-            floats = vectors * size * lanes
-            groups.append(Group(size, block, weights, floats, shift, *taps, first_tile[size], len(t.tiles), t.rows, band))
-            places += [(weights + b * lanes, size * lanes) for b in range(size)]
-            weights += floats
+                first_tile[size] = len(t.tiles), len(tile.tiles)
+                t.tiles += tile.tiles
+            band = band_rows(rows, tile.rows, steps * size * lanes * width)
+            floats, inputs = vectors * size * lanes, block * p.x.c_stride if p.kind == "lanewise" else 0
+            cut = (*first_tile[size], tile.rows, band, rows, shift, first_slice, len(phase.slices), max(len(phase.depth_cells), 1))
+            t.groups.append(Group(size, block, t.weights, floats, inputs, first_tap, len(walked), *cut))
+            places += [(t.weights + b * lanes, size * lanes) for b in range(size)]
+            t.weights += floats
             block += size
-    return groups, tiles, places
+        packing.append((taps, places))
+        t.macs += steps * sum(s.channels for s in run) * rows * width * len(phase.slices) * volumes_of(p)
+    return packing
+
+
+def volumes_of(p: Product) -> int:
+    """Volumes, or images, that the driver walks over."""
+    return 1 if p.images_are_pixels else p.outs[0].dims[0] // p.depths[1]
 
 
 def emit_product(p: Product) -> None:
@@ -291,62 +351,58 @@ def emit_product(p: Product) -> None:
             runs[-1].append(s)
         else:
             runs.append([s])
-    all_taps: list[list[Tap]] = []
-    tap_table: Pairs = []
-    run_taps: Pairs = []
-    for run in runs:
-        if p.kind == "lanewise":
-            taps = single_taps(p, -(-p.outs[0].dims[1] // lanes) * p.x.c_stride, lanes, run[0].input[1])
-            joined = [(offset, count) for offset, count, *_ in taps]
-        elif p.kind == "planar":
-            taps = single_taps(p, p.x.c_stride, 1, run[0].input[1])
-            joined = merge_columns(taps) if p.node.attrs["dilation"][1] == 1 else [(offset, count) for offset, count, *_ in taps]
-        else:
-            taps = dense_taps(p, run[0])
-            joined = [(offset, count) for offset, count, *_ in taps]
-        all_taps.append(taps)
-        run_taps.append((len(tap_table), len(joined)))
-        tap_table += joined
-    steps = sum(tap[1] for tap in all_taps[0])
-    vectors = sum(-(-tap[1] // 2) for tap in all_taps[0]) if p.bfloat16 else steps
-    groups, tiles, places = plan_groups(p, runs, run_taps, steps, vectors)
-    total_blocks = sum(s.blocks(lanes) for s in p.sources)
-    w = packed_weights(p, all_taps, runs, places, total_blocks * vectors * lanes)
+    t = Tables()
+    packing = [plan_phase(p, phase, runs, t) for phase in p.phases]
+    w = packed_weights(p, runs, packing, t.weights)
     bias = packed_biases(low, node.name, p.sources)
     blocks = [(s.out, s.out_block + b) for s in p.sources for b in range(s.blocks(lanes))]
-    spec = {"blocks": blocks, "groups": groups, "taps": tap_table, "tiles": tiles}
+    spec = {"blocks": blocks, "groups": t.groups, "taps": t.taps, "tiles": t.tiles, "slices": t.slices}
     reads = [p.x, w, bias] + ([p.residual] if p.residual is not None else [])
-    algorithm = f"{p.kind} {tiles_text(groups, tiles)}{', bfloat16 weights' if p.bfloat16 else ''}"
+    phases = f" in {len(p.phases)} phases" if len(p.phases) > 1 else ""
+    algorithm = f"{p.kind} {tiles_text(t.groups, t.tiles)}{phases}{', bfloat16 weights' if p.bfloat16 else ''}"
     following: list[Tensor] = []
     task = low.emit_node(node, lambda: Conv(make_spec(p, w, bias, following, spec)), reads, p.outs, algorithm)
     task.following = following
     task.weights = w
-    task.macs = steps * sum(s.channels for s in p.sources) * p.outs[0].dims[0] * p.outs[0].dims[2] * p.outs[0].dims[3]
+    task.macs = t.macs
 
 
-def packed_weights(p: Product, all_taps: list[list[Tap]], runs: list[list[Source]], places: Pairs, floats: int) -> Tensor:
-    """Emit the packing of every source's weights; the packed tensor."""
+def packed_weights(p: Product, runs: list[list[Source]], packing: list[list[tuple[list[Tap], Pairs]]], floats: int) -> Tensor:
+    """Emit the packing of every source's weights for every phase; the packed tensor."""
     low, lanes = p.low, p.low.lanes
     constant = all(low.is_constant(s.weight) for s in p.sources)
     buffer = Buffer("constant" if constant else "arena", floats, name=f"{p.node.name} weights")
     packed = tensor(buffer, (1, 1, 1, floats), 1)
-    block = 0
-    for run, taps in zip(runs, all_taps, strict=True):
-        pack_taps = [(channel, ky, kx, count) for _, count, channel, ky, kx in taps]
-        for s in run:
-            count = s.blocks(lanes)
-            placed = [(k, *places[block + k]) for k in range(count)]
-            block += count
-            raw = low.raw(s.weight, 0) if constant else low.dense(s.weight)
-            _, ci, kh, kw = s.weight.shape
-            rows = Tensor(raw.buffer, 1, (s.channels, ci, kh, kw), ci * kh * kw, kh * kw, kw, raw.offset + s.first * ci * kh * kw)
+    for phase in packing:
+        for run, (taps, places) in zip(runs, phase, strict=True):
+            pack_taps = [(channel, ky, kx, count) for _, count, channel, ky, kx in taps]
+            block = 0
+            for s in run if taps else ():
+                count = s.blocks(lanes)
+                placed = [(k, *places[block + k]) for k in range(count)]
+                block += count
+                rows = weight_rows(s, low.raw(s.weight, 0) if constant else low.dense(s.weight), p.by_input)
 
-            def make(rows=rows, placed=placed, pack_taps=pack_taps):
-                return Pack(rows.operand(), packed.operand(), placed, pack_taps, p.bfloat16)
+                def make(rows=rows, placed=placed, pack_taps=pack_taps):
+                    return Pack(rows.operand(), packed.operand(), placed, pack_taps, p.bfloat16)
 
-            task = Task("pack", p.node.name, make, [rows.buffer], [buffer], shape=(floats,), algorithm="pack weights", out_bytes=4 * floats)
-            low.emit(task, [low.constant_array(s.weight)] if constant else None)
+                task = Task("pack", p.node.name, make, [rows.buffer], [buffer], shape=(floats,), algorithm="pack weights")
+                task.out_bytes = 4 * floats
+                low.emit(task, [low.constant_array(s.weight)] if constant else None)
     return packed
+
+
+def weight_rows(s: Source, raw: Tensor, by_input: bool) -> Tensor:
+    """The weights of a source as (output channel, input channel, kernel slice and row, kernel column).
+
+    They lie in this order in [O, C, kd, kh, kw]; ``by_input`` those of a transposed convolution, [C, O, kd, kh, kw].
+    """
+    shape, (first, ci) = s.weight.shape, s.input
+    kw, cells = shape[-1], numel(shape[2:])
+    dims = (s.channels, ci, cells // kw, kw)
+    if by_input:
+        return Tensor(raw.buffer, 1, dims, cells, shape[1] * cells, kw, raw.offset + first * shape[1] * cells)
+    return Tensor(raw.buffer, 1, dims, ci * cells, cells, kw, raw.offset + s.first * ci * cells)
 
 
 def packed_biases(low: Lowering, name: str, sources: list[Source]) -> Tensor:
@@ -375,13 +431,13 @@ def packed_biases(low: Lowering, name: str, sources: list[Source]) -> Tensor:
 def make_spec(p: Product, w: Tensor, bias: Tensor, following: list[Tensor], tables: dict) -> ConvSpec:
     """The step's description with placed operands."""
     attrs, x, out = p.node.attrs, p.x, p.outs[0]
-    sh, sw = attrs["stride"]
+    sh, sw = p.stride
     kind, lo, hi, slope = attrs.get("activation", NO_ACTIVATION)
     res = p.residual
     if p.images_are_pixels:
-        in_px, out_px, res_px, images = x.n_stride, out.n_stride, res.n_stride if res is not None else 0, 1
+        in_px, out_px, res_px = x.n_stride, out.n_stride, res.n_stride if res is not None else 0
     else:
-        in_px, out_px, res_px, images = sw * x.lanes, p.low.lanes, p.low.lanes, out.dims[0]
+        in_px, out_px, res_px = sw * x.lanes, p.out_stride[1] * p.low.lanes, p.low.lanes
     return ConvSpec(
         x=x.operand(),
         w=w.operand(),
@@ -389,8 +445,10 @@ def make_spec(p: Product, w: Tensor, bias: Tensor, following: list[Tensor], tabl
         residual=res.operand() if res is not None else None,
         following=(following[0] if following else w).operand(),
         outs=[t.operand() for t in p.outs],
-        images=images,
-        rows=p.rows,
+        volumes=volumes_of(p),
+        out_depth=p.depths[1],
+        x_volume=p.x_volume,
+        row_step=p.out_stride[0],
         in_row=sh * x.h_stride,
         in_px=in_px,
         out_px=out_px,

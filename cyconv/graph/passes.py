@@ -12,6 +12,8 @@ import numpy as np
 
 from cyconv.graph.ir import Graph, Node, Value
 
+TRANSPOSED = ("conv_transpose2d", "conv_transpose3d")
+PRODUCTS = ("conv2d", "conv3d", *TRANSPOSED, "linear")
 FUSED_ACTIVATIONS = {"relu": ("clamp", 0.0, inf, 0.0), "relu6": ("clamp", 0.0, 6.0, 0.0)}
 
 
@@ -51,7 +53,7 @@ def only_reader(graph: Graph, v: Value) -> Node | None:
 def mark_products(graph: Graph) -> None:
     """Say of each product whether it has a bias: passes append other inputs behind it."""
     for node in graph.nodes:
-        if node.op in ("conv2d", "linear"):
+        if node.op in PRODUCTS:
             node.attrs["has_bias"] = len(node.inputs) > 2
 
 
@@ -118,7 +120,7 @@ def fold_channel_arithmetic(graph: Graph) -> None:
             continue
         for mine, other in ((0, 1), (1, 0)):
             product = producers.get(node.inputs[mine])
-            if product is None or product.op not in ("conv2d", "linear", "batch_norm"):
+            if product is None or product.op not in (*PRODUCTS, "batch_norm"):
                 continue
             first = 3 if product.op == "batch_norm" else 1  # the place of the weight; the bias follows
             numbers = channel_numbers(graph, node.inputs[other], product)
@@ -139,20 +141,29 @@ def _into_weights(graph: Graph, product: Node, first: int, op: str, numbers: np.
     weight, *biases = product.inputs[first:]
     bias = graph.constants[biases[0]].astype(np.float64) if biases else np.zeros(len(wide))
     if op == "mul":
-        old = graph.constants[weight]
-        scaled = np.empty_like(old)
-        np.multiply(old, wide.reshape(-1, *[1] * (old.ndim - 1)), out=scaled, dtype=np.float64, casting="same_kind")
-        weight = graph.add_constant(scaled, weight.name)
+        weight = graph.add_constant(scaled_outputs(product, graph.constants[weight], wide), weight.name)
     bias = bias + wide if op == "add" else bias * wide
     product.inputs[first:] = [weight, graph.add_constant(bias.astype(np.float32), f"{product.name}.bias")]
     if product.op != "batch_norm":
         product.attrs["has_bias"] = True
 
 
+def scaled_outputs(product: Node, weight: np.ndarray, factors: np.ndarray) -> np.ndarray:
+    """``weight`` with what makes each output channel times a factor; in float64 piece by piece, so that no copy of it all is that wide."""
+    outputs_at = 2 if product.op in TRANSPOSED else 1  # in (groups, inputs, outputs / groups, …), or (1, outputs, …)
+    groups = product.attrs["groups"] if product.op in TRANSPOSED else 1
+    split = weight.reshape(groups, -1, *weight.shape[1:]) if product.op in TRANSPOSED else weight[None]
+    shape = [groups, *[1] * (split.ndim - 1)]
+    shape[outputs_at] = -1
+    scaled = np.empty_like(split)
+    np.multiply(split, factors.reshape(shape), out=scaled, dtype=np.float64, casting="same_kind")
+    return scaled.reshape(weight.shape)
+
+
 def fold_batch_norms(graph: Graph) -> None:
     """conv → batch_norm with constant parameters becomes a conv: w' = w·γ/√(σ²+ε), b' = (b − μ)·γ/√(σ²+ε) + β, in float64."""
     for node in list(graph.nodes):
-        if node.op not in ("conv2d", "linear"):
+        if node.op not in PRODUCTS:
             continue
         norm = only_reader(graph, node.outputs[0])
         if norm is None or norm.op != "batch_norm" or norm.inputs[0] is not node.outputs[0]:
@@ -165,11 +176,9 @@ def fold_batch_norms(graph: Graph) -> None:
         weight = graph.constants[node.inputs[1]]
         bias = graph.constants[node.inputs[2]].astype(np.float64) if node.attrs["has_bias"] else 0.0
         scale = gamma / np.sqrt(var + norm.attrs["eps"])
-        folded = np.empty_like(weight)  # multiplied in float64 piece by piece: no copy of it all is that wide
-        np.multiply(weight, scale.reshape(-1, *[1] * (weight.ndim - 1)), out=folded, dtype=np.float64, casting="same_kind")
         name = norm.name or node.name
         node.inputs[1:] = [
-            graph.add_constant(folded, f"{name}.weight"),
+            graph.add_constant(scaled_outputs(node, weight, scale), f"{name}.weight"),
             graph.add_constant(((bias - mean) * scale + beta).astype(np.float32), f"{name}.bias"),
         ]
         node.attrs["has_bias"] = True
@@ -207,10 +216,10 @@ def fuse_residuals(graph: Graph) -> None:
             continue
         for mine, other in ((1, 0), (0, 1)):
             conv = producers.get(node.inputs[mine])
-            if conv is None or conv.op != "conv2d" or conv.attrs["groups"] != 1 or conv.attrs.get("residual"):
+            if conv is None or conv.op not in ("conv2d", "conv3d") or conv.attrs["groups"] != 1 or conv.attrs.get("residual"):
                 continue
             if only_reader(graph, conv.outputs[0]) is node:
-                fused = Node("conv2d", [*conv.inputs, node.inputs[other]], node.outputs, {**conv.attrs, "residual": True}, conv.name)
+                fused = Node(conv.op, [*conv.inputs, node.inputs[other]], node.outputs, {**conv.attrs, "residual": True}, conv.name)
                 graph.nodes.remove(conv)
                 graph.nodes[graph.nodes.index(node)] = fused
                 producers = graph.producers()
@@ -227,7 +236,7 @@ def fuse_activations(graph: Graph) -> None:
         through = None
         if product is not None and product.op == "reshape" and only_reader(graph, product.outputs[0]) is node:
             through, product = product, producers.get(product.inputs[0])
-        if product is None or product.op not in ("conv2d", "linear") or "activation" in product.attrs:
+        if product is None or product.op not in PRODUCTS or "activation" in product.attrs:
             continue
         if only_reader(graph, product.outputs[0]) is not (through or node):
             continue

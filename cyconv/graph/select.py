@@ -96,6 +96,11 @@ class Group:
     n_tiles: int
     tile_rows: int
     band_rows: int
+    rows: int
+    out_shift: int = 0
+    first_slice: int = 0
+    n_slices: int = 1
+    depth_taps: int = 1
 
 
 def tiles_text(groups: list[Group], tiles: list[tuple[int, int]]) -> str:

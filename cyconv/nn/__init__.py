@@ -22,7 +22,8 @@ from cyconv.nn.activation import (
 )
 from cyconv.nn.compiling import compile
 from cyconv.nn.container import ModuleList, Sequential
-from cyconv.nn.conv import Conv1d, Conv2d
+from cyconv.nn.conv import Conv1d, Conv2d, Conv3d
+from cyconv.nn.conv_transpose import ConvTranspose1d, ConvTranspose2d, ConvTranspose3d
 from cyconv.nn.linear import Linear
 from cyconv.nn.misc import Dropout, Flatten, Identity
 from cyconv.nn.module import Module
@@ -62,6 +63,10 @@ __all__ = [
     "BatchNorm2d",
     "Conv1d",
     "Conv2d",
+    "Conv3d",
+    "ConvTranspose1d",
+    "ConvTranspose2d",
+    "ConvTranspose3d",
     "Dropout",
     "Flatten",
     "GroupNorm",

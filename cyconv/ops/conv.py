@@ -88,3 +88,4 @@ def _register_conv(op: str, rank: int) -> None:
 
 
 _register_conv("conv2d", 2)
+_register_conv("conv3d", 3)

@@ -1,9 +1,9 @@
-"""Products: convolution, 1x1 convolution, linear and lane-wise (depthwise) convolution over register tiles.
+"""Products: convolution of images and volumes, transposed convolution, matrix products and lane-wise (depthwise) convolution.
 
-Layer: drivers. graph/select decides groups, tiles and taps and graph/compile makes the step; this file walks over them.
-The output is split into items of (output group, image, band of rows). An item writes its own pixels of its own channel
-blocks and only reads the input, so items are independent; the reduction over taps stays inside one tile. Groups come
-first in the order of items because a group's packed weights then stay in the cache while the images pass by.
+Layer: drivers. graph/select decides groups, tiles and taps and the lowering makes the step; this file walks over them.
+The output is split into items of (output group, volume, slice, band of rows); an image is a volume of one slice. An item writes its
+own pixels of its own channel blocks and only reads the input, so items are independent; the reduction over taps stays inside one tile.
+Groups come first in the order of items because a group's packed weights then stay in the cache while the images pass by.
 """
 
 from libc.stdlib cimport free
@@ -30,6 +30,11 @@ cdef struct group_t:
     ptrdiff_t n_tiles
     ptrdiff_t tile_rows      # 1 or 2
     ptrdiff_t band_rows      # output rows of one item
+    ptrdiff_t rows           # output rows
+    ptrdiff_t out_shift      # added to the output's address: the first pixel of its phase of a transposed convolution
+    ptrdiff_t first_slice    # its output slices of a volume
+    ptrdiff_t n_slices
+    ptrdiff_t depth_taps     # equal parts of its taps and weights, one for each input slice that an output slice reads
     ptrdiff_t first_item     # items of the groups before it
     ptrdiff_t bands
 
@@ -38,6 +43,14 @@ cdef struct group_t:
 cdef struct block_t:
     ptrdiff_t out
     ptrdiff_t index
+
+
+# An output slice of a volume, and the part of its taps that lies inside the input.
+cdef struct slice_t:
+    ptrdiff_t out            # which slice
+    ptrdiff_t input          # added to the input's address: the slice that tap offset 0 belongs to, which may lie outside
+    ptrdiff_t first_tap      # of the depth taps
+    ptrdiff_t end_tap
 
 
 cdef struct conv_params:
@@ -52,8 +65,11 @@ cdef struct conv_params:
     cy_tap *taps
     ptrdiff_t *tile_start    # first pixel of each tile of a row
     ptrdiff_t *tile_pixels
+    slice_t *slices
     ptrdiff_t n_groups, n_tiles, n_items
-    ptrdiff_t images, rows   # of the output
+    ptrdiff_t volumes, out_depth
+    ptrdiff_t x_volume       # between the volumes of the input
+    ptrdiff_t row_step       # between the output rows of a group, in rows
     ptrdiff_t in_row, in_px, out_px, res_px
     bint has_residual, lanewise, bfloat16
     int act
@@ -68,8 +84,8 @@ cdef void set_outputs(cy_conv_args *a, const conv_params *p, const run_t *run, c
     for b in range(g.n_blocks):
         block = &p.blocks[g.first_block + b]
         out = &p.outs[block.out]
-        a.out[b] = at(run, out) + image * out.n_stride + block.index * out.c_stride
-        a.out_row[b] = out.h_stride
+        a.out[b] = at(run, out) + image * out.n_stride + block.index * out.c_stride + g.out_shift
+        a.out_row[b] = p.row_step * out.h_stride
         if p.has_residual:
             a.residual[b] = at(run, &p.residual) + image * p.residual.n_stride + (g.first_block + b) * p.residual.c_stride
             a.res_row[b] = p.residual.h_stride
@@ -87,7 +103,7 @@ cdef void compute_band(const cy_conv_args *a, const conv_params *p, const group_
     cdef cy_conv_args tile = a[0]
     cdef cy_conv_fn kernel
     cdef ptrdiff_t y = first_row, t, px, n_rows
-    cdef ptrdiff_t end = min(first_row + g.band_rows, p.rows)
+    cdef ptrdiff_t end = min(first_row + g.band_rows, g.rows)
     cdef int b
     while y < end:
         n_rows = min(g.tile_rows, end - y)
@@ -123,9 +139,10 @@ cdef const float *next_weights(const conv_params *p, const run_t *run, const gro
 cdef void conv_share(const void *params, const run_t *run) noexcept nogil:
     cdef const conv_params *p = <const conv_params *> params
     cdef const group_t *g = p.groups
+    cdef const slice_t *s
     cdef cy_conv_args a
     cdef const float *weights = at(run, &p.w)
-    cdef ptrdiff_t item, image, band, i
+    cdef ptrdiff_t item, volume, band, i
     for i in range(CY_CONV_BLOCKS):
         a.residual[i] = NULL
         a.res_row[i] = 0
@@ -141,18 +158,19 @@ cdef void conv_share(const void *params, const run_t *run) noexcept nogil:
         item = cy_next_item(run.counter)
         if item >= p.n_items:
             return
-        while item >= g.first_item + g.bands * p.images:
+        while item >= g.first_item + g.bands * g.n_slices * p.volumes:
             g += 1  # items only grow
-        image, band = (item - g.first_item) // g.bands, (item - g.first_item) % g.bands
-        a.w_packed = weights + g.weights
+        i, band = (item - g.first_item) // g.bands, (item - g.first_item) % g.bands
+        volume, s = i // g.n_slices, &p.slices[g.first_slice + i % g.n_slices]
+        a.w_packed = weights + g.weights + s.first_tap * (g.weight_floats // g.depth_taps)
         a.bias_packed = at(run, &p.bias) + g.first_block * kernels.lanes
-        a.taps = p.taps + g.first_tap
-        a.n_taps = g.n_taps
+        a.taps = p.taps + g.first_tap + s.first_tap * (g.n_taps // g.depth_taps)
+        a.n_taps = (s.end_tap - s.first_tap) * (g.n_taps // g.depth_taps)
         a.prefetch = next_weights(p, run, g)
-        set_outputs(&a, p, run, g, image)
-        if band == 0:
+        set_outputs(&a, p, run, g, volume * p.out_depth + s.out)
+        if band == 0 and g.out_shift == 0:
             zero_borders(&a, p, g)
-        compute_band(&a, p, g, at(run, &p.x) + g.input + image * p.x.n_stride, band * g.band_rows)
+        compute_band(&a, p, g, at(run, &p.x) + g.input + volume * p.x_volume + s.input, band * g.band_rows)
 
 
 cdef class Conv(Step):
@@ -170,7 +188,7 @@ cdef class Conv(Step):
         if p.has_residual:
             read_operand(&p.residual, spec.residual)
         p.lanewise, p.bfloat16 = spec.lanewise, spec.bfloat16
-        p.images, p.rows = spec.images, spec.rows
+        p.volumes, p.out_depth, p.x_volume, p.row_step = spec.volumes, spec.out_depth, spec.x_volume, spec.row_step
         p.in_row, p.in_px, p.out_px, p.res_px = spec.in_row, spec.in_px, spec.out_px, spec.res_px
         p.act, p.lo, p.hi, p.slope = spec.act, spec.lo, spec.hi, spec.slope
         self.read_tables(p, spec)
@@ -188,8 +206,12 @@ cdef class Conv(Step):
         p.groups = <group_t *> allocate(p.n_groups, sizeof(group_t))
         for i, g in enumerate(spec.groups):
             p.groups[i] = group_t(g.n_blocks, g.first_block, g.weights, g.weight_floats, g.input, g.first_tap, g.n_taps,
-                                  g.first_tile, g.n_tiles, g.tile_rows, g.band_rows, p.n_items, (p.rows + g.band_rows - 1) // g.band_rows)
-            p.n_items += p.groups[i].bands * p.images
+                                  g.first_tile, g.n_tiles, g.tile_rows, g.band_rows, g.rows, g.out_shift, g.first_slice, g.n_slices,
+                                  g.depth_taps, p.n_items, (g.rows + g.band_rows - 1) // g.band_rows)
+            p.n_items += p.groups[i].bands * g.n_slices * p.volumes
+        p.slices = <slice_t *> allocate(len(spec.slices), sizeof(slice_t))
+        for i, (out, start, first, end) in enumerate(spec.slices):
+            p.slices[i] = slice_t(out, start, first, end)
         p.taps = <cy_tap *> allocate(len(spec.taps), sizeof(cy_tap))
         for i, (offset, lanes) in enumerate(spec.taps):
             p.taps[i].offset, p.taps[i].lanes = offset, lanes
@@ -203,8 +225,13 @@ cdef class Conv(Step):
         """Refuse a tile that the table does not hold: a null function must never be called."""
         cdef Py_ssize_t i, t, r, largest
         cdef group_t *g
+        cdef slice_t *s
         for i in range(p.n_groups):
             g = &p.groups[i]
+            for t in range(g.first_slice, g.first_slice + g.n_slices):
+                s = &p.slices[t]
+                if not 0 <= s.first_tap <= s.end_tap <= g.depth_taps or g.n_taps % g.depth_taps or g.weight_floats % g.depth_taps:
+                    raise ValueError(f"depth taps {s.first_tap} to {s.end_tap} of {g.depth_taps} that share {g.n_taps} taps")
             for t in range(g.first_tile, g.first_tile + g.n_tiles):
                 for r in range(g.tile_rows):
                     if p.lanewise:
@@ -224,3 +251,4 @@ cdef class Conv(Step):
             free(p.taps)
             free(p.tile_start)
             free(p.tile_pixels)
+            free(p.slices)

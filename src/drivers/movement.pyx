@@ -156,7 +156,7 @@ cdef class Phases(Step):
 # In bfloat16 lanes 2j and 2j + 1 of a tap share a float, the first in its lower half, and s counts these pairs.
 
 cdef struct pack_params:
-    operand_t w              # IN   dense oihw: dims are (o, i, kh, kw), lanes 1
+    operand_t w              # IN   planar: dims are (o, i, kh, kw), in any order of the first two
     operand_t y              # OUT  base and offset only
     ptrdiff_t n_blocks, n_taps
     ptrdiff_t *source        # k: which LANES output channels of w
@@ -181,8 +181,8 @@ cdef inline ptrdiff_t vectors_of(const pack_params *p, const ptrdiff_t *tap) noe
 
 
 cdef void pack_lane(const pack_params *p, const float *w, float *y, ptrdiff_t lanes, ptrdiff_t pitch) noexcept nogil:
-    """The weights of one tap to one output channel; the channels of an output channel lie next to each other in w."""
-    cdef ptrdiff_t i, plane = p.w.h * p.w.w
+    """The weights of one tap to one output channel."""
+    cdef ptrdiff_t i, plane = p.w.c_stride
     cdef uint32_t pair
     if not p.bfloat16:
         for i in range(lanes):
@@ -197,16 +197,22 @@ cdef void pack_lane(const pack_params *p, const float *w, float *y, ptrdiff_t la
 
 cdef void pack_block(const pack_params *p, const float *w, float *y, ptrdiff_t k) noexcept nogil:
     cdef ptrdiff_t L = kernels.lanes
-    cdef ptrdiff_t plane = p.w.h * p.w.w, pitch = p.pitch[k]
+    cdef ptrdiff_t pitch = p.pitch[k]
     cdef ptrdiff_t valid = min(L, p.w.n - p.source[k] * L)
     cdef ptrdiff_t t, i, lane
     cdef const ptrdiff_t *tap
-    w += p.source[k] * L * plane * p.w.c
+    cdef const float *first
+    w += p.source[k] * L * p.w.n_stride
     y += p.target[k]
     for t in range(p.n_taps):
         tap = p.taps + 4 * t
-        for lane in range(valid):
-            pack_lane(p, w + (lane * p.w.c + tap[0]) * plane + tap[1] * p.w.w + tap[2], y + lane, tap[3], pitch)
+        first = w + tap[0] * p.w.c_stride + tap[1] * p.w.h_stride + tap[2]
+        if p.w.n_stride == 1 and not p.bfloat16:
+            for i in range(tap[3]):
+                memcpy(y + i * pitch, first + i * p.w.c_stride, valid * sizeof(float))
+        else:
+            for lane in range(valid):
+                pack_lane(p, first + lane * p.w.n_stride, y + lane, tap[3], pitch)
         for lane in range(valid, L):
             for i in range(vectors_of(p, tap)):
                 y[i * pitch + lane] = 0.0

@@ -42,6 +42,7 @@ def groups(largest: int, tile_rows: int, band_rows: int) -> tuple[list[Group], l
         fields = dict.fromkeys(Group.__dataclass_fields__, 0)
         fields |= {"n_blocks": size, "first_block": block, "weights": weights, "weight_floats": CI * size * L, "n_taps": 2}
         fields |= {"first_tile": len(tiles), "n_tiles": len(cut), "tile_rows": tile_rows, "band_rows": band_rows}
+        fields |= {"rows": H, "n_slices": 1, "depth_taps": 1}
         made.append(Group(**fields))
         tiles += cut
         block += size
@@ -63,8 +64,11 @@ def spec(x: Operand, y: Operand, residual=None, largest: int = 14, tile_rows: in
         groups=made,
         taps=[(0, L), (x.c_stride, CI - L)],
         tiles=tiles,
-        images=N,
-        rows=H,
+        slices=[(0, 0, 0, 1)],
+        volumes=N,
+        out_depth=1,
+        x_volume=x.n_stride,
+        row_step=1,
         in_row=x.h_stride,
         in_px=L,
         out_px=L,

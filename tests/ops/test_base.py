@@ -20,4 +20,10 @@ def test_a_name_is_taken_once():
 
 
 def test_only_products_of_weights_are_counted_as_multiply_adds():
-    assert {name for name, op in OPS.items() if op.macs([(1, 1, 1, 1)] * 2, [(1, 1, 1, 1)], {}) > 0} == {"conv2d", "linear"}
+    assert {name for name, op in OPS.items() if op.macs([(1, 1, 1, 1)] * 2, [(1, 1, 1, 1)], {}) > 0} == {
+        "conv2d",
+        "conv3d",
+        "conv_transpose2d",
+        "conv_transpose3d",
+        "linear",
+    }
