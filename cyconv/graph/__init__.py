@@ -2,8 +2,9 @@
 
     array ─ nn.Module(x) ─ trace ─► Graph ─ passes ─► Graph ─ select + layout + memory ─► Plan ─ run(x) ─► array
 
-ir (the graph), trace (recording), passes (rewrites), lower* (ops to tasks), select (tiles), layout (buffers and tensors),
-memory (offsets), compile (all of it), plan (what the user holds), eager (functions on arrays).
+ir (the graph), trace (recording), passes (rewrites), algorithm and choices (what computes each product; with options, tolerance, budget
+and pinned, which bound and keep it), lower* (ops to tasks), select (tiles), layout (buffers and tensors), memory (offsets), compile
+(all of it), plan (what the user holds), eager (functions on arrays).
 """
 
 from cyconv.graph.compile import compile_function
