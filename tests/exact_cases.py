@@ -25,7 +25,7 @@ from tests.parallel import small_plans_use_threads
 
 COUNTS = {"conv2d": 1200, "max_pool2d": 250, "avg_pool2d": 250, "adaptive_max_pool2d": 100, "adaptive_avg_pool2d": 100, "linear": 250}
 COUNTS |= {"lp_pool2d": 50, "max_pool3d": 120, "avg_pool3d": 120, "lp_pool3d": 50, "adaptive_max_pool3d": 40, "adaptive_avg_pool3d": 40}
-COUNTS |= {"conv3d": 150, "conv_transpose2d": 150, "conv_transpose3d": 100}
+COUNTS |= {"conv3d": 150, "conv_transpose2d": 150, "conv_transpose3d": 100, "matmul": 150}
 MAX_MACS = 400_000  # of one case; 16384 products of values within ±8 and a bias stay far below 2**24
 
 
@@ -196,6 +196,18 @@ def linear_case(rng: np.random.Generator, seed: int) -> Case:
     return Case("linear", [(*before, k), (m, k)] + ([(m,)] if rng.random() < 0.6 else []), {}, {}, seed)
 
 
+def matmul_case(rng: np.random.Generator, seed: int) -> Case:
+    """Matrices and vectors; batches that either side has, or both, with dimensions of 1 that broadcast."""
+    m, k, n = (int(v) for v in rng.integers(1, 90, 3))
+    batch = tuple(int(v) for v in rng.integers(1, 4, rng.integers(0, 3)))
+    left, right = (tuple(v if rng.random() < 0.7 else 1 for v in batch) for _ in range(2))
+    shapes = [(*left, m, k), (*right[int(rng.integers(0, len(right) + 1)) :], k, n)]
+    for i in (0, 1):
+        if rng.random() < 0.05:
+            shapes[i] = (k,)
+    return Case("matmul", shapes, {}, {}, seed)
+
+
 MAKERS = {
     "conv2d": conv_case,
     "max_pool2d": pool_case("max_pool2d"),
@@ -203,6 +215,7 @@ MAKERS = {
     "adaptive_max_pool2d": adaptive_case("adaptive_max_pool2d"),
     "adaptive_avg_pool2d": adaptive_case("adaptive_avg_pool2d"),
     "linear": linear_case,
+    "matmul": matmul_case,
     "conv3d": volume_conv_case("conv3d"),
     "conv_transpose2d": volume_conv_case("conv_transpose2d"),
     "conv_transpose3d": volume_conv_case("conv_transpose3d"),

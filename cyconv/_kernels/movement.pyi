@@ -12,7 +12,13 @@ class Phases(Step):
 
 class Pack(Step):
     def __init__(
-        self, w: Any, y: Any, placed: Sequence[tuple[int, int, int]], taps: Sequence[tuple[int, int, int, int]], bfloat16: bool = False
+        self,
+        w: Any,
+        y: Any,
+        placed: Sequence[tuple[int, int, int]],
+        taps: Sequence[tuple[int, int, int, int]],
+        bfloat16: bool = False,
+        shifts: Sequence[int] | None = None,
     ) -> None: ...
 
 class StridedCopy(Step):

@@ -30,7 +30,7 @@ from cyconv.functional.adaptive import (
     adaptive_max_pool2d,
     adaptive_max_pool3d,
 )
-from cyconv.functional.arithmetic import add, linear, mul
+from cyconv.functional.arithmetic import add, linear, matmul, mul
 from cyconv.functional.conv import conv1d, conv2d, conv3d
 from cyconv.functional.conv_transpose import conv_transpose1d, conv_transpose2d, conv_transpose3d
 from cyconv.functional.form import (
@@ -85,6 +85,7 @@ __all__ = [
     "lp_pool1d",
     "lp_pool2d",
     "lp_pool3d",
+    "matmul",
     "max_pool1d",
     "max_pool2d",
     "max_pool3d",

@@ -1,4 +1,4 @@
-"""Arithmetic of two arrays: the matrix product of a fully connected layer, and sum and product with broadcasting."""
+"""Arithmetic of two arrays: matrix products, and sum and product with broadcasting."""
 
 from __future__ import annotations
 
@@ -47,6 +47,31 @@ def linear(input: np.ndarray, weight: np.ndarray, bias: np.ndarray | None = None
         When the shapes do not fit each other.
     """
     return record("linear", [input, weight, bias])
+
+
+@traceable("input", "other")
+def matmul(input: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """The matrix product, ``y[..., i, j] = Σ input[..., i, k] · other[..., k, j]``; inside a network also ``input @ other``.
+
+    Parameters
+    ----------
+    input, other : ndarray, float32
+        Matrices [M, K] and [K, N], or batches of them, whose other dimensions broadcast. A vector on the left counts as a row, on the right
+        as a column.
+
+    Returns
+    -------
+    ndarray, float32, [..., M, N]
+        Without the dimension of a vector; of two vectors a number.
+
+    Raises
+    ------
+    TypeError
+        When an array is not a float32 NumPy array.
+    ValueError
+        When an array has no dimension, or the shapes do not fit each other.
+    """
+    return record("matmul", [input, other])
 
 
 @_with_numbers

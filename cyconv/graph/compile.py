@@ -11,6 +11,7 @@ from cyconv.graph import (  # noqa: F401  (they register the handlers)
     lower_conv,
     lower_conv_transpose,
     lower_elements,
+    lower_matmul,
     lower_moments,
     lower_movement,
     lower_pool,

@@ -41,7 +41,8 @@ from cyconv.ops.dtypes import words
 BLOCKED_OPS = {"conv2d", "conv3d", "conv_transpose2d", "conv_transpose3d", "linear", "batch_norm", "local_response_norm", "prelu"}
 BLOCKED_OPS |= {f"{kind}_pool{rank}d" for kind in ("max", "avg", "lp", "adaptive_avg", "adaptive_max") for rank in (2, 3)}
 # Ops whose result is in C order whatever their inputs are.
-DENSE_OPS = {"reshape", "cat", "slice", "permute", "pad", "softmax", "log_softmax", "where", "cast", "expand", "tile", "gather", "topk"}
+DENSE_OPS = {"reshape", "cat", "slice", "permute", "pad", "matmul", "softmax"}
+DENSE_OPS |= {"log_softmax", "where", "cast", "expand", "tile", "gather", "topk"}
 
 # Numbers of the dtypes in microkernels.h. A bool is an int32 of 0 or 1 inside a plan, a byte in the caller's arrays.
 DTYPES = {FLOAT32: 0, INT32: 1, INT64: 2, BOOL: 3}

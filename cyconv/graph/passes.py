@@ -23,6 +23,7 @@ def optimise(graph: Graph) -> Graph:
     result.inputs, result.outputs, result.constants = list(graph.inputs), list(graph.outputs), dict(graph.constants)
     result.nodes = [Node(n.op, list(n.inputs), list(n.outputs), dict(n.attrs), n.name) for n in graph.nodes]
     for rewrite in (
+        matmul_into_linear,
         mark_products,
         remove_identities,
         fold_channel_arithmetic,
@@ -48,6 +49,14 @@ def only_reader(graph: Graph, v: Value) -> Node | None:
     """The one node that reads ``v``, if there is one and ``v`` is no output."""
     readers = [node for node in graph.nodes if v in node.inputs]
     return readers[0] if len(readers) == 1 and readers[0].inputs.count(v) == 1 and v not in graph.outputs else None
+
+
+def matmul_into_linear(graph: Graph) -> None:
+    """A product with a constant matrix on the right is a linear layer with its transpose as weight."""
+    for node in graph.nodes:
+        if node.op == "matmul" and node.inputs[1] in graph.constants and len(node.inputs[1].shape) == 2:
+            weight = np.ascontiguousarray(graph.constants[node.inputs[1]].T)
+            node.op, node.inputs[1] = "linear", graph.add_constant(weight, node.inputs[1].name)
 
 
 def mark_products(graph: Graph) -> None:

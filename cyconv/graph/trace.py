@@ -60,6 +60,12 @@ class Tracer:
     def __rmul__(self, other):
         return apply("mul", [other, self], {})[0]
 
+    def __matmul__(self, other):
+        return apply("matmul", [self, other], {})[0]
+
+    def __rmatmul__(self, other):
+        return apply("matmul", [other, self], {})[0]
+
     def __len__(self) -> int:
         if not self.shape:
             raise TypeError("len() of a value without dimensions")

@@ -4,7 +4,7 @@ This layer imports only :mod:`cyconv.shapes` and NumPy. Importing the family fil
 tracer (shape inference), the passes, the summary (multiply-adds) and the tests (float64 references) read.
 """
 
-from cyconv.ops import activation, arithmetic, conv, conv_transpose, movement, norm, pointwise, pool, reduce, resize, softmax
+from cyconv.ops import activation, arithmetic, conv, conv_transpose, matmul, movement, norm, pointwise, pool, reduce, resize, softmax
 from cyconv.ops.base import OPS, Op, register
 
 __all__ = [
@@ -14,6 +14,7 @@ __all__ = [
     "arithmetic",
     "conv",
     "conv_transpose",
+    "matmul",
     "movement",
     "norm",
     "pointwise",

@@ -153,6 +153,7 @@ cdef class Phases(Step):
 # Packing: the weights of one source into some of the output blocks of a product. For output block k of the source, lane l and
 # the s-th (tap, lane) pair (tap t, lane i of it):
 #   y[target[k] + s·pitch[k] + l] = w[k·lanes + l, channel[t] + i, row[t], column[t]],   0 where k·lanes + l ≥ w.n
+# where w begins shift[k] floats on: one of several arrays of weights.
 # In bfloat16 lanes 2j and 2j + 1 of a tap share a float, the first in its lower half, and s counts these pairs.
 
 cdef struct pack_params:
@@ -162,6 +163,7 @@ cdef struct pack_params:
     ptrdiff_t *source        # k: which LANES output channels of w
     ptrdiff_t *target
     ptrdiff_t *pitch
+    ptrdiff_t *shift         # or NULL for zeros
     ptrdiff_t *taps          # (channel, row, column, lanes) of each
     bint bfloat16
 
@@ -202,7 +204,7 @@ cdef void pack_block(const pack_params *p, const float *w, float *y, ptrdiff_t k
     cdef ptrdiff_t t, i, lane
     cdef const ptrdiff_t *tap
     cdef const float *first
-    w += p.source[k] * L * p.w.n_stride
+    w += p.source[k] * L * p.w.n_stride + (p.shift[k] if p.shift != NULL else 0)
     y += p.target[k]
     for t in range(p.n_taps):
         tap = p.taps + 4 * t
@@ -230,9 +232,9 @@ cdef void pack_share(const void *params, const run_t *run) noexcept nogil:
 
 
 cdef class Pack(Step):
-    """Packed weights; `placed` lists (source block, target, pitch), `taps` (channel, row, column, lanes)."""
+    """Packed weights; `placed` lists (source block, target, pitch), `taps` (channel, row, column, lanes), `shifts` one for each placed."""
 
-    def __cinit__(self, w, y, placed, taps, bint bfloat16=False):
+    def __cinit__(self, w, y, placed, taps, bint bfloat16=False, shifts=None):
         cdef pack_params *p = <pack_params *> allocate(1, sizeof(pack_params))
         self.fn = pack_share
         self.params = p
@@ -243,10 +245,15 @@ cdef class Pack(Step):
         p.target = copy_ints([target for _, target, _ in placed])
         p.pitch = copy_ints([pitch for _, _, pitch in placed])
         p.taps = copy_ints([number for tap in taps for number in tap])
+        if shifts is not None:
+            if len(shifts) != len(placed):
+                raise ValueError(f"{len(shifts)} shifts for {len(placed)} blocks")
+            p.shift = copy_ints(shifts)
 
     def __dealloc__(self):
         cdef pack_params *p = <pack_params *> self.params
         if p != NULL:
+            free(p.shift)
             free(p.source)
             free(p.target)
             free(p.pitch)

@@ -97,6 +97,27 @@ def test_pack(threads):
     assert np.array_equal(y, want)
 
 
+@pytest.mark.parametrize("columns_adjacent", [True, False])
+def test_pack_of_several_arrays_in_any_order(columns_adjacent):
+    """Weights whose first axis is that of the inputs, or of the kernel's cells; one array of weights behind the other."""
+    o, i, k, count = L + 3, 5, 2, 3
+    axes = (0, 2, 3, 1) if columns_adjacent else (0, 2, 1, 3)  # of (array, output, input, cell)
+    w = np.random.default_rng(4).standard_normal((count, o, i, k)).astype(np.float32)
+    stored = np.ascontiguousarray(w.transpose(axes))
+    strides = [s // 4 for s in stored.transpose(np.argsort(axes)).strides]
+    wt = Operand(2, 1, 0, strides[1], strides[2], 0, (o, i, 1, k), NO_BORDER)
+    taps = [(0, 0, 0, i)] if columns_adjacent else [(0, 0, 0, i), (1, 0, 1, 2)]
+    steps = sum(tap[3] for tap in taps)
+    placed = [(b, (a * 2 + b) * steps * L, L) for a in range(count) for b in (0, 1)]
+    shifts = [a * o * i * k for a in range(count) for _ in (0, 1)]
+    y = go(Pack(wt, row(3, count * 2 * steps * L), placed, taps, shifts=shifts), flush(stored), guarded(count * 2 * steps * L))
+    got = y.reshape(count, 2, steps, L).transpose(0, 1, 3, 2).reshape(count, 2 * L, steps)
+    want = np.concatenate([w[:, :, channel : channel + lanes, cell] for channel, _, cell, lanes in taps], 2)
+    assert np.array_equal(got[:, :o], want) and not got[:, o:].any()
+    with pytest.raises(ValueError, match="2 shifts for 6 blocks"):
+        Pack(wt, row(3, 1), placed, taps, shifts=[0, 0])
+
+
 @pytest.mark.parametrize("threads", [1, 3])
 def test_pack_bfloat16(threads):
     """Pairs of lanes of each tap, the first below; a last one alone has zero above it."""

@@ -102,3 +102,37 @@ def test_trace():
     assert recorded(lambda x: F.linear(x, weight), (2, 5)) == [("linear", {})]
     assert [op for op, _ in recorded(lambda x, y: F.add(x, y, alpha=2), (2, 5), (2, 5))] == ["mul", "add"]
     assert [op for op, _ in recorded(lambda x: F.mul(x, 2.0), (2, 5))] == ["mul"]
+
+
+MATRICES = [
+    ((3, 4), (4, 5)),
+    ((4,), (4, 5)),
+    ((3, 4), (4,)),
+    ((4,), (4,)),
+    ((2, 1, 3, 4), (6, 4, 17)),
+    ((5, 40), (2, 40, 33)),
+    ((0, 3, 4), (4, 5)),
+]
+
+
+@pytest.mark.parametrize(("a", "b"), MATRICES)
+def test_matmul(a, b):
+    x, w = small_integers(*a), small_integers(*b, seed=1)
+    assert_same(F.matmul(x, w), torch.matmul(single(x), single(w)))
+    x, w = normal(*a), normal(*b, seed=1)
+    assert_within(F.matmul(x, w), torch.matmul(double(x), double(w)), a[-1] * EPS * torch.matmul(absolute(x), absolute(w)))
+    assert recorded(lambda x, w: x @ w, a, b) == [("matmul", {})]
+
+
+def test_matmul_nan_and_infinity():
+    x, w = with_specials(5, 7), normal(7, 20, seed=1)
+    assert_within(
+        F.matmul(x, w), torch.matmul(double(x), double(w)), 7 * EPS * torch.matmul(absolute(np.where(np.isfinite(x), x, 0)), absolute(w))
+    )
+
+
+def test_matmul_refusals():
+    check_arrays(F.matmul, ["input", "other"], normal(3, 4), normal(4, 5))
+    x = normal(3, 4)
+    both_refuse(lambda: F.matmul(x, x), lambda: torch.matmul(single(x), single(x)), "cannot be multiplied")
+    both_refuse(lambda: F.matmul(x, np.float32(1).reshape(())), lambda: torch.matmul(single(x), torch.tensor(1.0)), "at least 1D")

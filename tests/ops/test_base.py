@@ -26,4 +26,5 @@ def test_only_products_of_weights_are_counted_as_multiply_adds():
         "conv_transpose2d",
         "conv_transpose3d",
         "linear",
+        "matmul",
     }
