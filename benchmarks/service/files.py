@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import time
 from pathlib import Path
 from typing import Any
+
+from benchmarks.service.config import Config
 
 TEMPORARY = ".aside-"
 
@@ -42,6 +45,11 @@ def read_json(path: Path) -> Any:
         return json.loads(path.read_bytes())
     except (OSError, ValueError):
         return None
+
+
+def free_gb(config: Config) -> float:
+    """The room left, where it is least: the results may lie on a file system of their own."""
+    return min(shutil.disk_usage(path).free for path in (config.data, config.data / "results") if path.exists()) / 1e9
 
 
 def quarantine(path: Path, bad: Path) -> None:

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import logging
 import os
-import shutil
 import signal
 import sys
 import threading
@@ -20,7 +19,7 @@ from benchmarks.service import guard
 from benchmarks.service.asv import Asv, AsvError, Result, Stopped
 from benchmarks.service.compare import Target, drift, references_of, scatter
 from benchmarks.service.config import Config, load
-from benchmarks.service.files import read_json, write_json
+from benchmarks.service.files import free_gb, read_json, write_json
 from benchmarks.service.front import gather
 from benchmarks.service.logs import start_logging
 from benchmarks.service.mirror import GitError, Mirror
@@ -108,7 +107,7 @@ class Runner:
         config = self.config
         self.outbox.deliver()
         self.trouble("webhook", f"webhook failed: {self.outbox.error}" if self.outbox.error else "")
-        if shutil.disk_usage(config.data).free < config.min_free_gb * 1e9:
+        if free_gb(config) < config.min_free_gb:
             return min(PAUSE, config.poll_seconds)  # the server says so
         commits = self.update()
         state = self.store.state()
@@ -175,7 +174,12 @@ class Runner:
         begin = time.monotonic()
         old = self.store.results(commit, self.asv.machine)
         seed = [without_references(result, self.config.reference) for result in old.values()]
-        self.asv.run([commit], self.scratch, seed=seed)
+        # What was measured and could not be taken over, for lack of space or because of a kill, is not measured again.
+        finished = self.scratch.with_suffix(".finished")
+        if not finished.exists() or finished.read_text() != commit:
+            finished.unlink(missing_ok=True)
+            self.asv.run([commit], self.scratch, seed=seed)
+            finished.write_text(commit)
         results = self.asv.results(self.scratch, commit)
         failures = Failures(state, self.config)
         useful = [result for result in results if result.values()]
@@ -183,11 +187,13 @@ class Runner:
         if not useful:
             failures.add(commit)
             log.warning("no result", extra={"commit": commit, "tries": failures.tries(commit), "log": f"logs/run-{commit[:8]}.log"})
+            finished.unlink()
             self.regressions.save(state, f"No result of {commit[:8]}")
             return 0.0
         change, level = self.drift(useful, state)
         if abs(change - 1) > self.config.max_drift and not repeated_drift(state, change, self.config):
             self.trouble("reference", f"reference off by {100 * (change - 1):+.0f} %: the run was thrown away and is repeated")
+            finished.unlink()
             self.regressions.save(state, f"Reference off during {commit[:8]}")
             return min(PAUSE, self.config.poll_seconds)
         self.trouble("reference")
@@ -202,6 +208,7 @@ class Runner:
         state.setdefault("suites", {})[commit] = self.suite
         self.store.put_results(useful, self.scratch, self.asv.machine, newest=commit == self.newest)
         self.regressions.save(state, f"Measured {commit[:8]}")
+        finished.unlink()
         self.report(last_success=now())
         log.info("measured", extra={"commit": commit, "seconds": round(time.monotonic() - begin, 1), "drift": round(change, 4)})
         return 0.0
@@ -251,8 +258,9 @@ class Runner:
         kept = read_json(folder / "runs.json")
         runs = kept["runs"] if kept and kept["commit"] == commit else []
         self.report(phase=f"measuring the noise, run {len(runs) + 1} of {self.config.aa_runs}")
-        self.asv.run([commit], self.scratch)
-        values = {Target(e, result.env).key: v for result in self.asv.results(self.scratch, commit) for e, v in result.values().items()}
+        out = folder / "run"
+        self.asv.run([commit], out)
+        values = {Target(e, result.env).key: v for result in self.asv.results(out, commit) for e, v in result.values().items()}
         if not values:
             raise AsvError(f"no result of {commit[:8]}, which was measured before; see logs/run-{commit[:8]}.log")
         runs.append(values)

@@ -6,7 +6,6 @@ killed and started again.
 
 from __future__ import annotations
 
-import shutil
 import time
 from calendar import timegm
 from pathlib import Path
@@ -22,7 +21,7 @@ from starlette.types import Receive, Scope, Send
 
 from benchmarks.service import front, notify
 from benchmarks.service.config import Config
-from benchmarks.service.files import read_json
+from benchmarks.service.files import free_gb, read_json
 from benchmarks.service.store import Store
 
 SILENCE = 180.0  # seconds without a sign of the runner; it gives one at least every 30
@@ -44,7 +43,7 @@ def health(config: Config) -> tuple[dict, list[str]]:
     """The runner's last report, and the reasons why the service is not well."""
     status = read_json(config.data / "status.json") or {}
     reasons = list(status.get("trouble", {}).values())
-    free = shutil.disk_usage(config.data).free / 1e9
+    free = free_gb(config)
     if free < config.min_free_gb:
         reasons.append(f"disk low: {free:.2f} GB free, {config.min_free_gb} wanted")
     silent = age(status.get("at"))

@@ -35,7 +35,7 @@ class Store:
                 quarantine(self.path / ".git", self.bad)
         if not (self.path / ".git").exists():
             git(self.path, "init", "--quiet")
-        git(self.path, "config", "core.fsync", "all")
+            git(self.path, "config", "core.fsync", "all")
         return self.repair()
 
     def repair(self) -> list[str]:
