@@ -133,6 +133,8 @@ cdef extern from "microkernels.h" nogil:
         void (*max_pool)(const cy_pool_args *) noexcept nogil
         void (*avg_pool)(const cy_pool_args *) noexcept nogil
         void (*lp_pool)(const cy_pool_args *) noexcept nogil
+        void (*interleave)(const float *const *, float *, ptrdiff_t) noexcept nogil
+        void (*deinterleave)(const float *, float *const *, ptrdiff_t) noexcept nogil
         void (*unary)(int, const float *, float *, ptrdiff_t, float, float) noexcept nogil
         void (*binary)(int, const float *, const float *, float *, ptrdiff_t, int) noexcept nogil
         void (*integer_unary)(int, int, const void *, void *, ptrdiff_t) noexcept nogil

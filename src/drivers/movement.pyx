@@ -13,6 +13,7 @@ from cyconv._kernels.step cimport (Step, allocate, at, blocks, copy_ints, cy_nex
                                         zero_border)
 
 DEF MAX_DIMS = 8
+DEF MAX_LANES = 16
 
 
 # Relayout: y[n, c, h, w] = x[n, channel(c), h, w], where either side is planar (lanes 1) or blocked.
@@ -25,6 +26,11 @@ cdef struct relayout_params:
 
 cdef inline const float *channel_of(const float *x, const operand_t *t, ptrdiff_t c) noexcept nogil:
     return x + c // t.lanes * t.c_stride + c % t.lanes
+
+
+cdef inline bint solid(const operand_t *t) noexcept nogil:
+    """Whether all rows of a channel, or of a block, are one."""
+    return t.h_stride == t.w * t.lanes
 
 
 cdef void relayout_block(const relayout_params *p, const float *x, float *y, ptrdiff_t first) noexcept nogil:
@@ -49,9 +55,37 @@ cdef void relayout_block(const relayout_params *p, const float *x, float *y, ptr
                     dst[px * to_lanes] = src[row * p.x.h_stride + px * from_lanes]
 
 
+cdef void interleave_block(const relayout_params *p, const float *x, float *y, ptrdiff_t first) noexcept nogil:
+    """The same from planar channels."""
+    cdef const float *rows[MAX_LANES]
+    cdef ptrdiff_t lane, row, c
+    cdef bint whole = solid(&p.x) and solid(&p.y)
+    for row in range(1 if whole else p.y.h):
+        for lane in range(p.y.lanes):
+            c = first + lane
+            rows[lane] = NULL
+            if c < p.y.c:
+                rows[lane] = x + (p.channel[c] if p.channel != NULL else c) * p.x.c_stride + row * p.x.h_stride
+        kernels.interleave(rows, y + row * p.y.h_stride, p.y.h * p.y.w if whole else p.y.w)
+
+
+cdef void deinterleave_block(const relayout_params *p, const float *x, float *y, ptrdiff_t first) noexcept nogil:
+    """Planar channels first … first + lanes − 1 from one block of x."""
+    cdef float *rows[MAX_LANES]
+    cdef ptrdiff_t lane, row
+    cdef bint whole = solid(&p.x) and solid(&p.y)
+    for lane in range(min(p.x.lanes, p.y.c - first)):
+        zero_border(y + (first + lane) * p.y.c_stride, &p.y)
+    for row in range(1 if whole else p.y.h):
+        for lane in range(p.x.lanes):
+            rows[lane] = y + (first + lane) * p.y.c_stride + row * p.y.h_stride if first + lane < p.y.c else NULL
+        kernels.deinterleave(x + row * p.x.h_stride, rows, p.y.h * p.y.w if whole else p.y.w)
+
+
 cdef void relayout_share(const void *params, const run_t *run) noexcept nogil:
     cdef const relayout_params *p = <const relayout_params *> params
-    cdef ptrdiff_t n_blocks = blocks(&p.y), item, image, block, row
+    cdef bint planar_from_blocks = p.y.lanes == 1 and p.x.lanes > 1 and p.channel == NULL
+    cdef ptrdiff_t n_blocks = blocks(&p.x) if planar_from_blocks else blocks(&p.y), item, image, block, row
     cdef const float *x
     cdef float *y
     while True:
@@ -59,12 +93,17 @@ cdef void relayout_share(const void *params, const run_t *run) noexcept nogil:
         if item >= p.y.n * n_blocks:
             return
         image, block = item // n_blocks, item % n_blocks
-        x = image_at(run, &p.x, image)
-        y = image_at(run, &p.y, image) + block * p.y.c_stride
+        x, y = image_at(run, &p.x, image), image_at(run, &p.y, image)
+        if planar_from_blocks:
+            deinterleave_block(p, x + block * p.x.c_stride, y, block * p.x.lanes)
+            continue
+        y += block * p.y.c_stride
         zero_border(y, &p.y)
         if p.x.lanes == p.y.lanes and p.x.lanes > 1 and p.channel == NULL:
             for row in range(p.y.h):
                 memcpy(y + row * p.y.h_stride, x + block * p.x.c_stride + row * p.x.h_stride, p.y.w * p.y.lanes * sizeof(float))
+        elif p.x.lanes == 1 and p.y.lanes > 1:
+            interleave_block(p, x, y, block * p.y.lanes)
         else:
             relayout_block(p, x, y, block * p.y.lanes)
 

@@ -44,6 +44,36 @@ def lanewise_pixels(str isa):
     return table_of(isa).lanewise_pixels
 
 
+def interleave(str isa, list rows, float[::1] y, Py_ssize_t n, Py_ssize_t repeats=1):
+    """n pixels of y from one array a lane, or None."""
+    cdef const cy_kernels *t = table_of(isa)
+    cdef const float *from_rows[16]
+    cdef const float[::1] row
+    cdef int lane
+    for lane in range(t.lanes):
+        from_rows[lane] = NULL
+        if rows[lane] is not None:
+            row = rows[lane]
+            from_rows[lane] = reading(row)
+    for _ in range(repeats):
+        t.interleave(from_rows, writing(y), n)
+
+
+def deinterleave(str isa, const float[::1] x, list rows, Py_ssize_t n, Py_ssize_t repeats=1):
+    """n pixels of x into one array a lane, or None."""
+    cdef const cy_kernels *t = table_of(isa)
+    cdef float *to_rows[16]
+    cdef float[::1] row
+    cdef int lane
+    for lane in range(t.lanes):
+        to_rows[lane] = NULL
+        if rows[lane] is not None:
+            row = rows[lane]
+            to_rows[lane] = writing(row)
+    for _ in range(repeats):
+        t.deinterleave(reading(x), to_rows, n)
+
+
 def unary(str isa, int function, const float[::1] x, float[::1] y, float p0=0.0, float p1=0.0, Py_ssize_t repeats=1):
     """y = f(x); as many elements as y has."""
     cdef const cy_kernels *t = table_of(isa)

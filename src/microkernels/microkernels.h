@@ -177,6 +177,9 @@ typedef struct {
   void (*avg_pool)(const cy_pool_args *);
   void (*lp_pool)(const cy_pool_args *);
 
+  void (*interleave)(const float *const *rows, float *y, ptrdiff_t n);
+  void (*deinterleave)(const float *x, float *const *rows, ptrdiff_t n);
+
   void (*unary)(int function, const float *x, float *y, ptrdiff_t n, float p0, float p1);
   void (*binary)(int function, const float *a, const float *b, float *y, ptrdiff_t n, int b_runs);
   /* Of any dtype; equations in typed.inc. */
