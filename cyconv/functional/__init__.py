@@ -2,7 +2,8 @@
 
 On arrays a function runs at once, through a plan that is compiled for these shapes and options and kept in a bounded
 cache; the result is a new array. Inside a trace (the forward of a :class:`cyconv.nn.Module`) the same function records
-ops and takes and gives traced values. Arrays are float32; another dtype is refused with the conversion to write.
+ops and takes and gives traced values. Arrays are float32, for some functions also int32, int64 or bool; another dtype is refused with
+the conversion to write.
 Denormal numbers may be flushed to zero. Layer of the house: above graph, below nn. One file per family, as in ops.
 """
 
@@ -14,12 +15,15 @@ from cyconv.functional.activation import (
     hardswish,
     leaky_relu,
     log_softmax,
+    mish,
     prelu,
     relu,
     relu6,
+    selu,
     sigmoid,
     silu,
     softmax,
+    softplus,
     tanh,
 )
 from cyconv.functional.adaptive import (
@@ -30,7 +34,7 @@ from cyconv.functional.adaptive import (
     adaptive_max_pool2d,
     adaptive_max_pool3d,
 )
-from cyconv.functional.arithmetic import add, linear, matmul, mul
+from cyconv.functional.arithmetic import add, div, linear, matmul, maximum, minimum, mul, pow, sub
 from cyconv.functional.conv import conv1d, conv2d, conv3d
 from cyconv.functional.conv_transpose import conv_transpose1d, conv_transpose2d, conv_transpose3d
 from cyconv.functional.form import (
@@ -46,9 +50,34 @@ from cyconv.functional.form import (
 )
 from cyconv.functional.movement import cat, chunk, pad, split, stack
 from cyconv.functional.norm import batch_norm, group_norm, instance_norm, layer_norm, local_response_norm
+from cyconv.functional.pointwise import (
+    abs,
+    cast,
+    ceil,
+    clamp,
+    eq,
+    erf,
+    exp,
+    floor,
+    ge,
+    gt,
+    le,
+    log,
+    lt,
+    ne,
+    neg,
+    reciprocal,
+    sign,
+    sqrt,
+    where,
+)
 from cyconv.functional.pool import avg_pool1d, avg_pool2d, avg_pool3d, lp_pool1d, lp_pool2d, lp_pool3d, max_pool1d, max_pool2d, max_pool3d
+from cyconv.functional.reduction import amax, amin, argmax, mean, sum, topk
+from cyconv.functional.resize import interpolate
+from cyconv.functional.selection import embedding, expand, index_select, tile
 
 __all__ = [
+    "abs",
     "adaptive_avg_pool1d",
     "adaptive_avg_pool2d",
     "adaptive_avg_pool3d",
@@ -56,55 +85,92 @@ __all__ = [
     "adaptive_max_pool2d",
     "adaptive_max_pool3d",
     "add",
+    "amax",
+    "amin",
+    "argmax",
     "avg_pool1d",
     "avg_pool2d",
     "avg_pool3d",
     "batch_norm",
+    "cast",
     "cat",
+    "ceil",
     "channel_shuffle",
     "chunk",
+    "clamp",
     "conv1d",
     "conv2d",
     "conv3d",
     "conv_transpose1d",
     "conv_transpose2d",
     "conv_transpose3d",
+    "div",
     "dropout",
     "elu",
+    "embedding",
+    "eq",
+    "erf",
+    "exp",
+    "expand",
     "flatten",
+    "floor",
+    "ge",
     "gelu",
     "group_norm",
+    "gt",
     "hardsigmoid",
     "hardswish",
+    "index_select",
     "instance_norm",
+    "interpolate",
     "layer_norm",
+    "le",
     "leaky_relu",
     "linear",
     "local_response_norm",
+    "log",
     "log_softmax",
     "lp_pool1d",
     "lp_pool2d",
     "lp_pool3d",
+    "lt",
     "matmul",
     "max_pool1d",
     "max_pool2d",
     "max_pool3d",
+    "maximum",
+    "mean",
+    "minimum",
+    "mish",
     "mul",
+    "ne",
+    "neg",
     "pad",
     "permute",
     "pixel_shuffle",
     "pixel_unshuffle",
+    "pow",
     "prelu",
+    "reciprocal",
     "relu",
     "relu6",
     "reshape",
+    "selu",
     "sigmoid",
+    "sign",
     "silu",
     "softmax",
+    "softplus",
     "split",
+    "sqrt",
     "squeeze",
     "stack",
+    "sub",
+    "sum",
     "tanh",
+    "tile",
+    "topk",
     "transpose",
     "unsqueeze",
+    "where",
 ]

@@ -169,6 +169,60 @@ def elu(input: np.ndarray, alpha: float = 1.0, inplace: bool = False) -> np.ndar
 
 
 @traceable("input")
+def softplus(input: np.ndarray, beta: float = 1.0, threshold: float = 20.0) -> np.ndarray:
+    """``log(1 + exp(beta·x)) / beta``; ``x`` itself where ``beta·x`` is above ``threshold``.
+
+    Parameters
+    ----------
+    input : ndarray, float32, any shape
+    beta, threshold : float
+
+    Returns
+    -------
+    ndarray, float32, the shape of ``input``
+    """
+    return record("softplus", [input], beta=beta, threshold=threshold)
+
+
+@traceable("input")
+def mish(input: np.ndarray, inplace: bool = False) -> np.ndarray:
+    """``x · tanh(softplus(x))``.
+
+    Source: D. Misra, Mish: A Self Regularized Non-Monotonic Activation Function, BMVC 2020.
+
+    Parameters
+    ----------
+    input : ndarray, float32, any shape
+    inplace : bool
+        Has no effect.
+
+    Returns
+    -------
+    ndarray, float32, the shape of ``input``
+    """
+    return record("mish", [input])
+
+
+@traceable("input")
+def selu(input: np.ndarray, inplace: bool = False) -> np.ndarray:
+    """``scale · x`` where x > 0, else ``scale · alpha · (exp(x) - 1)``, with scale 1.0507… and alpha 1.6732….
+
+    Source: G. Klambauer et al., Self-Normalizing Neural Networks, NIPS 2017.
+
+    Parameters
+    ----------
+    input : ndarray, float32, any shape
+    inplace : bool
+        Has no effect.
+
+    Returns
+    -------
+    ndarray, float32, the shape of ``input``
+    """
+    return record("selu", [input])
+
+
+@traceable("input")
 def gelu(input: np.ndarray, approximate: str = "none") -> np.ndarray:
     """``x · Φ(x)``, Φ the distribution function of the standard normal distribution.
 

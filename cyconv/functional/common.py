@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from functools import wraps
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -12,6 +15,27 @@ from cyconv.graph import apply
 def record(op: str, inputs: list, **attrs) -> Any:
     """The only output of ``op``; inputs that are None are left out."""
     return apply(op, [x for x in inputs if x is not None], attrs)[0]
+
+
+def with_numbers(function: Callable) -> Callable:
+    """Let the first two arguments of ``function`` also be numbers, which become arrays of the other's dtype without dimensions."""
+
+    def is_number(x) -> bool:
+        return isinstance(x, Real) and (not isinstance(x, bool)) and not isinstance(x, np.ndarray)
+
+    def operand(x, other):
+        if not is_number(x):
+            return x
+        dtype = getattr(other, "dtype", np.dtype(np.float32)) if not is_number(other) else np.dtype(np.float32)
+        if dtype.kind in "iu" and not float(x).is_integer():
+            raise TypeError(f"{function.__name__}: {x!r} is no integer, but stands beside an array of {dtype}; convert that to float32")
+        return np.asarray(x, dtype)
+
+    @wraps(function)
+    def call(input, other, *args, **options):
+        return function(operand(input, other), operand(other, input), *args, **options)
+
+    return call
 
 
 def reshape(x, shape: tuple[int, ...]) -> Any:

@@ -165,6 +165,13 @@ def run_on_arrays(fn: Callable, array_names: tuple[str, ...], dtypes: tuple[str,
                     filled[name] = [next(rest) for _ in shape]
             return fn(**filled)
 
-        return compile_function(body, [a.shape for a in arrays], labels, threads, dtypes=[str(a.dtype) for a in arrays])
+        kinds = [str(a.dtype) for a in arrays]
+        try:
+            return compile_function(body, [a.shape for a in arrays], labels, threads, dtypes=kinds)
+        except TypeError as error:
+            if len(dtypes) == 1:
+                raise
+            given = " and ".join(f"{label} {kind}" for label, kind in zip(labels, kinds, strict=True))
+            raise TypeError(f"{fn.__name__} of {given}: {error}") from None
 
     return plans.get(key, build)(*arrays)

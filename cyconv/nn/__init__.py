@@ -8,16 +8,19 @@ from cyconv.nn import init
 from cyconv.nn.activation import (
     ELU,
     GELU,
+    SELU,
     Hardsigmoid,
     Hardswish,
     LeakyReLU,
     LogSoftmax,
+    Mish,
     PReLU,
     ReLU,
     ReLU6,
     Sigmoid,
     SiLU,
     Softmax,
+    Softplus,
     Tanh,
 )
 from cyconv.nn.compiling import compile
@@ -45,12 +48,14 @@ from cyconv.nn.pool import (
     MaxPool2d,
     MaxPool3d,
 )
+from cyconv.nn.resize import Upsample, UpsamplingBilinear2d, UpsamplingNearest2d
 
 MaxPool = MaxPool2d
 
 __all__ = [
     "ELU",
     "GELU",
+    "SELU",
     "AdaptiveAvgPool1d",
     "AdaptiveAvgPool2d",
     "AdaptiveAvgPool3d",
@@ -88,6 +93,7 @@ __all__ = [
     "MaxPool1d",
     "MaxPool2d",
     "MaxPool3d",
+    "Mish",
     "Module",
     "ModuleList",
     "PReLU",
@@ -97,7 +103,11 @@ __all__ = [
     "SiLU",
     "Sigmoid",
     "Softmax",
+    "Softplus",
     "Tanh",
+    "Upsample",
+    "UpsamplingBilinear2d",
+    "UpsamplingNearest2d",
     "compile",
     "init",
 ]

@@ -20,6 +20,11 @@ from cyconv.ops.dtypes import ANY, BOOL, FLOAT32, NUMBERS_ALIKE, alike, expect, 
 _erf = np.vectorize(math.erf, otypes=[np.float64])
 
 
+def _sign(x: np.ndarray) -> np.ndarray:
+    """0 of NaN, as in PyTorch."""
+    return (x > 0).astype(x.dtype) - (x < 0).astype(x.dtype)
+
+
 def _clip(x: np.ndarray, low: float, high: float) -> np.ndarray:
     """Bounds may be infinite; where they cross, ``max`` wins."""
     return np.minimum(np.maximum(x, low), high)
@@ -79,7 +84,7 @@ register_unary("exp", np.exp)
 register_unary("log", np.log)
 register_unary("abs", np.abs, dtypes=NUMBERS_ALIKE)
 register_unary("neg", np.negative, dtypes=NUMBERS_ALIKE)
-register_unary("sign", np.sign, dtypes=NUMBERS_ALIKE)
+register_unary("sign", _sign, dtypes=NUMBERS_ALIKE)
 register_unary("floor", np.floor)
 register_unary("ceil", np.ceil)
 register_unary("erf", _erf)

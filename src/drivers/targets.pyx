@@ -5,7 +5,7 @@ once. Nothing here checks a kernel's duties: what an array must hold is the equa
 cpu.runnable_isas().
 """
 
-from libc.stdint cimport int32_t
+from libc.stdint cimport int32_t, int64_t
 from libc.stdlib cimport free
 
 from cyconv._kernels.cpu cimport (
@@ -84,6 +84,79 @@ def unary(str isa, int function, const float[::1] x, float[::1] y, float p0=0.0,
 def binary(str isa, int function, const float[::1] a, const float[::1] b, float[::1] y, int b_runs):
     """y = a op b; as many elements as y has."""
     table_of(isa).binary(function, reading(a), reading(b), writing(y), y.shape[0], b_runs)
+
+
+cdef const void *address(const unsigned char[::1] view) except? NULL:
+    return &view[0] if view.shape[0] > 0 else NULL
+
+
+cdef void *own_address(unsigned char[::1] view) except? NULL:
+    return &view[0] if view.shape[0] > 0 else NULL
+
+
+# Kernels of any dtype take arrays as bytes; n counts elements of the output.
+
+def integer_unary(str isa, int function, int dtype, const unsigned char[::1] x, unsigned char[::1] y, Py_ssize_t n):
+    """y = f(x), of integers."""
+    table_of(isa).integer_unary(function, dtype, address(x), own_address(y), n)
+
+
+def integer_binary(str isa, int function, int dtype, const unsigned char[::1] a, const unsigned char[::1] b, steps, unsigned char[::1] y,
+                   Py_ssize_t n):
+    """y = f(a, b), of integers."""
+    table_of(isa).integer_binary(function, dtype, address(a), steps[0], address(b), steps[1], own_address(y), n)
+
+
+def compare(str isa, int function, int dtype, const unsigned char[::1] a, const unsigned char[::1] b, steps, unsigned char[::1] y,
+            Py_ssize_t n):
+    """y = whether a and b compare so."""
+    table_of(isa).compare(function, dtype, address(a), steps[0], address(b), steps[1], <int32_t *> own_address(y), n)
+
+
+def where(str isa, int words, const unsigned char[::1] c, const unsigned char[::1] a, const unsigned char[::1] b, steps,
+          unsigned char[::1] y, Py_ssize_t n):
+    """y = c ? a : b."""
+    table_of(isa).where(words, <const int32_t *> address(c), steps[0], address(a), steps[1], address(b), steps[2], own_address(y), n)
+
+
+def cast(str isa, int dtype, int to, const unsigned char[::1] x, unsigned char[::1] y, Py_ssize_t n):
+    """y = x as another dtype."""
+    table_of(isa).cast(dtype, to, address(x), own_address(y), n)
+
+
+def reduce(str isa, int function, int dtype, const unsigned char[::1] x, unsigned char[::1] y, sizes):
+    """Sum, mean, maximum or minimum; sizes is (n, stride, columns)."""
+    table_of(isa).reduce(function, dtype, address(x), own_address(y), sizes[0], sizes[1], sizes[2])
+
+
+def arg_max(str isa, int dtype, const unsigned char[::1] x, unsigned char[::1] y, sizes, bint last):
+    """Places of the maximum; sizes is (n, stride, columns)."""
+    table_of(isa).arg_max(dtype, address(x), <int64_t *> own_address(y), sizes[0], sizes[1], sizes[2], last)
+
+
+def top_k(str isa, int dtype, const unsigned char[::1] x, unsigned char[::1] y, unsigned char[::1] index, sizes, bint largest):
+    """The k largest and their places; sizes is (n, k, stride)."""
+    table_of(isa).top_k(dtype, address(x), own_address(y), <int64_t *> own_address(index), sizes[0], sizes[1], sizes[2], largest)
+
+
+def mix(str isa, const float[::1] a, const float[::1] b, weights, float[::1] y):
+    """y = w0·a + w1·b."""
+    table_of(isa).mix(reading(a), reading(b), weights[0], weights[1], writing(y), y.shape[0])
+
+
+def mix_gather(str isa, const float[::1] x, const int32_t[::1] first, const int32_t[::1] second, const float[::1] w0,
+               const float[::1] w1, float[::1] y):
+    """y[j] = w0[j]·x[first[j]] + w1[j]·x[second[j]]."""
+    table_of(isa).mix_gather(reading(x), &first[0], &second[0], reading(w0), reading(w1), writing(y), y.shape[0])
+
+
+def resize_row(str isa, rows, weights, table, float[::1] y):
+    """One row of a resized image; rows are (top, bottom), weights theirs, table (first, second, w0, w1)."""
+    cdef const cy_kernels *t = table_of(isa)
+    cdef const float[::1] top = rows[0], bottom = rows[1], w0 = table[2], w1 = table[3]
+    cdef const int32_t[::1] first = table[0], second = table[1]
+    t.resize_row(reading(top), reading(bottom), weights[0], weights[1], &first[0], &second[0], reading(w0), reading(w1), writing(y),
+                 y.shape[0] // t.lanes)
 
 
 def scale_shift(str isa, const float[::1] x, const float[::1] scale, const float[::1] shift, float[::1] y):

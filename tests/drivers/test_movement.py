@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from cyconv._kernels import cpu
-from cyconv._kernels.movement import Pack, PadVector, Phases, Relayout, StridedCopy, Take
+from cyconv._kernels.movement import Gather, Pack, PadVector, Phases, Relayout, StridedCopy, Take
 from cyconv._kernels.program import Memory, Program
 from cyconv.bfloat16 import rounded
 from tests.drivers.places import FILL, NO_BORDER, Operand, check, place, put, run
@@ -217,3 +217,20 @@ def test_phases_refuse():
     for x, y in (((1, 3, 4, 4), (1, 13, 2, 2)), ((2, 3, 4, 4), (1, 12, 2, 2))):
         with pytest.raises(ValueError, match="phases of stride 2"):
             Phases(place(2, x, 1), place(3, y, L), 2, 0, 0)
+
+
+@pytest.mark.parametrize("threads", [1, 3])
+@pytest.mark.parametrize("dtype", [np.int32, np.int64])
+@pytest.mark.parametrize("inner", [1, 7])
+def test_gather(inner, dtype, threads):
+    x = np.random.default_rng(6).standard_normal((4, 5, inner)).astype(np.float32)
+    index = np.array([4, -1, 0, -5, 2, 2], dtype)
+    y = guarded(4 * 6 * inner)
+    step = Gather(row(2, x.size), row(3, 1), row(4, y.size), (4, 5, inner), 6, dtype == np.int64)
+    Program([step], 64, Memory(64)).run([flush(x), flush(index), y], 1, threads)
+    np.testing.assert_array_equal(y.reshape(4, 6, inner), np.take(x, index, 1))
+    for wrong in (5, -6, np.iinfo(dtype).min, np.iinfo(dtype).max):
+        index[3] = wrong
+        with pytest.raises(IndexError, match="an index is out of range"):
+            Program([step], 64, Memory(64)).run([flush(x), flush(index), y], 1, threads)
+        assert not y.reshape(4, 6, inner)[:, 3].any()

@@ -27,6 +27,10 @@ CASES = [
     ("gelu", ("tanh",), lambda x, how: T.gelu(x, approximate=how)),
     ("elu", (), T.elu),
     ("elu", (0.4,), T.elu),
+    ("softplus", (), T.softplus),
+    ("softplus", (3.0, 2.0), T.softplus),
+    ("mish", (), T.mish),
+    ("selu", (), T.selu),
     ("dropout", (), lambda x: T.dropout(x, training=False)),
 ]
 IDS = [f"{name}-{'-'.join(map(str, arguments))}" for name, arguments, _ in CASES]
@@ -138,7 +142,7 @@ def test_dropout_is_the_identity():
         F.dropout(x, training=True)
 
 
-@pytest.mark.parametrize("name", ["relu", "relu6", "leaky_relu", "hardswish", "hardsigmoid", "silu", "elu", "dropout"])
+@pytest.mark.parametrize("name", ["relu", "relu6", "leaky_relu", "hardswish", "hardsigmoid", "silu", "elu", "mish", "selu", "dropout"])
 def test_inplace_has_no_effect(name):
     x = normal(10)
     before = x.copy()

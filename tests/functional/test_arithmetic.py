@@ -1,4 +1,4 @@
-"""linear, add and mul against PyTorch."""
+"""linear and the element-wise functions of two arrays against PyTorch."""
 
 from __future__ import annotations
 
@@ -61,6 +61,46 @@ def test_add_and_mul(a, b):
     assert_within(F.add(a, b, alpha=0.3), torch.add(double(a), double(b), alpha=0.3), 2 * EPS * torch.add(absolute(a), absolute(b)))
 
 
+@pytest.mark.parametrize(("a", "b"), BROADCASTS)
+def test_other_functions(a, b):
+    a, b = np.asarray(normal(*a, seed=1)), np.asarray(normal(*b, seed=2))
+    for name in ("sub", "div", "minimum", "maximum"):
+        for x, y in ((a, b), (b, a)):
+            assert_same(getattr(F, name)(x, y), getattr(torch, name)(single(x), single(y)))
+    assert_within(F.sub(a, b, alpha=0.3), torch.sub(double(a), double(b), alpha=0.3), 2 * EPS * torch.add(absolute(a), absolute(b)))
+    want = torch.pow(absolute(a), double(b))
+    assert_within(F.pow(np.abs(a), b), want, EPS * want)
+
+
+def test_other_functions_with_numbers_and_special_values():
+    a, b = with_specials(7, 41, seed=1), with_specials(7, 41, seed=2)
+    for name in ("sub", "div", "minimum", "maximum"):
+        assert_same(getattr(F, name)(a, b), getattr(torch, name)(single(a), single(b)))
+    assert_same(F.sub(a, 2), single(a) - 2)
+    assert_same(F.sub(2.0, a), 2 - single(a))
+    assert_same(F.div(1, b), 1 / single(b))
+    assert_same(F.pow(a, 2), single(a) ** 2)
+    assert_same(F.maximum(a, 0.5), torch.clamp(single(a), min=0.5))
+    cube = 2.0 ** double(b)
+    assert_within(F.pow(2, b), cube, EPS * torch.nan_to_num(cube, posinf=0))
+
+
+@pytest.mark.parametrize("dtype", [np.int32, np.int64])
+def test_integers(dtype):
+    a, b = (np.random.default_rng(i).integers(-9, 10, (6, 7)).astype(dtype) for i in range(2))
+    for name in ("add", "sub", "mul", "minimum", "maximum"):
+        assert_same(getattr(F, name)(a, b), getattr(torch, name)(single(a), single(b)))
+        assert_same(getattr(F, name)(a, np.asarray(3, dtype)), getattr(torch, name)(single(a), torch.tensor(3, dtype=single(a).dtype)))
+    assert_same(F.add(a, 4, alpha=2), torch.add(single(a), 4, alpha=2))
+    assert_same(F.pow(a, np.abs(b)), torch.pow(single(a), single(np.abs(b))))
+    b[b == 0] = 5
+    assert_same(F.div(a, b), torch.div(single(a), single(b)))
+    assert_same(F.div(a, b, rounding_mode="trunc"), torch.div(single(a), single(b), rounding_mode="trunc"))
+    assert F.div(a, np.zeros_like(b), rounding_mode="trunc").any() == np.False_
+    with pytest.raises(TypeError, match=r"add: 0.5 is no integer, but stands beside an array of int"):
+        F.add(a, 0.5)
+
+
 def test_add_and_mul_with_numbers():
     x = normal(2, 3)
     for y in (F.add(x, 2), F.add(2.0, x), F.add(x, np.float32(2))):
@@ -79,6 +119,9 @@ def test_arrays_are_checked_and_kept():
     check_arrays(F.linear, ["input", "weight", "bias"], normal(2, 5), normal(3, 5), normal(3))
     check_arrays(F.add, ["input", "other"], normal(2, 5), normal(2, 5))
     check_arrays(F.mul, ["input", "other"], normal(2, 5), normal(5))
+    for name in ("sub", "div", "minimum", "maximum"):
+        check_arrays(getattr(F, name), ["input", "other"], normal(2, 5), normal(2, 5))
+    check_arrays(F.pow, ["input", "exponent"], np.abs(normal(2, 5)), normal(5))
 
 
 def test_refusals():
@@ -94,6 +137,9 @@ def test_refusals():
     both_refuse(lambda: F.linear(np.asarray(x[0, 0]), weight), lambda: T.linear(tx[0, 0], tw), "input")
     both_refuse(lambda: F.linear(x, weight[None]), lambda: T.linear(tx, tw[None]), "weight")
     both_refuse(lambda: F.add(x, weight), lambda: torch.add(tx, tw), "add.*must match")
+    for mode in ("ceil", "floor", "trunc"):
+        with pytest.raises(ValueError, match="div: rounding_mode must be None, or 'trunc' for integers"):
+            F.div(x, x, rounding_mode=mode)
     both_refuse(lambda: F.mul(x, weight), lambda: torch.mul(tx, tw), "mul.*must match")
 
 

@@ -26,6 +26,10 @@ CASES = [
     ("gelu", {"approximate": "tanh"}, lambda x: F.gelu(x, approximate="tanh")),
     ("elu", {"alpha": 1.0}, F.elu),
     ("elu", {"alpha": 0.3}, lambda x: F.elu(x, 0.3)),
+    ("softplus", {"beta": 1.0, "threshold": 20.0}, F.softplus),
+    ("softplus", {"beta": 0.5, "threshold": 2.0}, lambda x: F.softplus(x, 0.5, 2.0)),
+    ("mish", {}, F.mish),
+    ("selu", {}, F.selu),
     ("dropout", {"p": 0.5, "training": False}, lambda x: F.dropout(x, 0.5, training=False)),
 ]
 EXACT = {"relu", "relu6", "leaky_relu", "dropout"}

@@ -1,4 +1,4 @@
-"""linear, add and mul against PyTorch."""
+"""linear and the element-wise functions of two arrays against PyTorch."""
 
 from __future__ import annotations
 
@@ -46,13 +46,21 @@ def test_linear_refusals(shapes, match):
 
 def check_broadcasting(name: str, a: np.ndarray, b: np.ndarray) -> bool:
     """Equal to PyTorch; False when both refuse."""
-    found = both_or_neither(lambda: getattr(torch, name)(tensor(a), tensor(b)), lambda: run(name, [a, b], {})[0])
+    found = both_or_neither(lambda: THEIRS.get(name, getattr(torch, name, None))(tensor(a), tensor(b)), lambda: run(name, [a, b], {})[0])
     if found is not None:
-        assert_same(found[1], found[0], (a.shape, b.shape))
+        if name == "pow":
+            assert_within(found[1], found[0], EPS * np.abs(found[0].numpy()), (a.shape, b.shape))
+        else:
+            assert_same(found[1], found[0], (a.shape, b.shape))
     return found is not None
 
 
-@pytest.mark.parametrize("name", ["add", "mul"])
+THEIRS = {"minimum": torch.minimum, "maximum": torch.maximum, "greater": torch.gt, "less": torch.lt, "equal": torch.eq}
+THEIRS |= {"not_equal": torch.ne, "greater_equal": torch.ge, "less_equal": torch.le}
+NAMES = ["add", "sub", "mul", "div", "pow", *THEIRS]
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_broadcasting_agrees_with_pytorch(name):
     rng, computed = np.random.default_rng(19), 0
     for _ in range(300):
@@ -64,7 +72,23 @@ def test_broadcasting_agrees_with_pytorch(name):
     refuses(name, [(2, 3), (2, 2)], {}, r"The size of array a \(3\) must match the size of array b \(2\) at non-singleton dimension 1")
 
 
-@pytest.mark.parametrize("name", ["add", "mul"])
+@pytest.mark.parametrize("dtype", [np.int32, np.int64])
+def test_integers(dtype):
+    rng = np.random.default_rng(21)
+    a, b = (rng.integers(-9, 10, (40, 40)).astype(dtype) for _ in range(2))
+    for name in ("add", "sub", "mul", "minimum", "maximum"):
+        assert_same(run(name, [a, b], {})[0], getattr(torch, name)(tensor(a), tensor(b)), name)
+    divisor = np.where(b == 0, 1, b).astype(dtype)
+    assert_same(run("div", [a, divisor], {})[0], torch.div(tensor(a), tensor(divisor), rounding_mode="trunc"))
+    assert not run("div", [a, np.zeros_like(b)], {})[0].any()
+    small = np.abs(b)
+    assert_same(run("pow", [a, small], {})[0], torch.pow(tensor(a), tensor(small)))
+    with np.errstate(divide="ignore"):
+        want = np.trunc(np.power(a.astype(float), -small - 1.0))
+    assert_same(run("pow", [a, -small - 1], {})[0], np.where(a == 0, 0, want).astype(dtype))
+
+
+@pytest.mark.parametrize("name", NAMES)
 def test_limits(name):
     refuses(name, [(2**24, 1), (1, 2**24)], {}, "would take")
     refuses(name, [(1,)], {}, f"{name} expects 2 inputs, got 1")
