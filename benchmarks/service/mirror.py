@@ -5,6 +5,7 @@ Used by `runner`, `regressions` and `front`. It is a cache: a damaged copy is fe
 
 from __future__ import annotations
 
+import os
 import shutil
 import subprocess
 from dataclasses import dataclass
@@ -17,13 +18,20 @@ class GitError(RuntimeError):
     """A git command failed; the message holds what it said."""
 
 
+def own_repository(folder: Path) -> dict[str, str]:
+    """The environment in which git finds the repository in `folder` or none: never one around it, when that one is damaged."""
+    elsewhere = ("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_COMMON_DIR")
+    kept = {name: value for name, value in os.environ.items() if name not in elsewhere}
+    return kept | {"GIT_CEILING_DIRECTORIES": str(folder.resolve().parent), "GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0"}
+
+
 def git(folder: Path, *arguments: str, ok: tuple[int, ...] = (0,)) -> str:
     """What a git command in `folder` prints."""
-    # No prompt for a password, and no hook or signature of whoever runs the service.
+    # No hook or signature of whoever runs the service.
     settings = ["-c", "core.hooksPath=/dev/null", "-c", "commit.gpgSign=false", "-c", "gc.autoDetach=false"]
     who = ["-c", "user.name=benchmark service", "-c", "user.email=benchmarks@localhost"]
     command = ["git", "-C", str(folder), *settings, *who, *arguments]
-    done = subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, env=None, check=False)
+    done = subprocess.run(command, capture_output=True, stdin=subprocess.DEVNULL, env=own_repository(folder), check=False)
     if done.returncode not in ok:
         raise GitError(f"git {' '.join(arguments[:3])}: {done.stderr.decode(errors='replace').strip()[-500:]}")
     return done.stdout.decode(errors="replace")
@@ -120,7 +128,8 @@ class Mirror:
             return
         shutil.rmtree(self.suite, ignore_errors=True)
         self.suite.mkdir(parents=True)
-        archive = subprocess.Popen(["git", "-C", str(self.path), "archive", sha], stdout=subprocess.PIPE)
+        command = ["git", "-C", str(self.path), "archive", sha]
+        archive = subprocess.Popen(command, stdout=subprocess.PIPE, env=own_repository(self.path))
         unpacked = subprocess.run(["tar", "-x", "-C", str(self.suite)], stdin=archive.stdout, capture_output=True, check=False)
         if archive.wait() or unpacked.returncode:
             raise GitError(f"the tree of {sha[:8]} cannot be unpacked: {unpacked.stderr.decode(errors='replace')[-300:]}")

@@ -105,6 +105,22 @@ def test_damaged_git_is_made_anew(store: Store, path: Path, victim: str):
     assert git(store.path, "fsck") == "" and store.version()
 
 
+def test_a_repository_around_it_is_left_alone(tmp_path: Path):
+    """Kept inside somebody's clone, as `make dashboard` does; its own git is damaged, and that one has staged changes."""
+    git(tmp_path, "init", "--quiet")
+    (tmp_path / "work.txt").write_text("mine")
+    git(tmp_path, "add", "work.txt")
+    made = Store(parse(f'repo = "r"\ndata = "{tmp_path}/data"', tmp_path))
+    made.open()
+    made.put({made.path / "state.json": {"x": 1}}, "State")
+    (made.path / ".git" / "HEAD").write_text("")
+    with pytest.raises(RuntimeError, match="not a git repository"):
+        made.put({made.path / "state.json": {"x": 2}}, "State")
+    made.open()
+    assert git(tmp_path, "status", "--porcelain", "--untracked-files=no") == "A  work.txt\n"
+    assert read_json(made.path / "state.json") == {"x": 2} and git(made.path, "status", "--porcelain") == ""
+
+
 def test_only_the_newest_commit_removes_benchmarks(store: Store, tmp_path: Path):
     out = tmp_path / "out"
     write_json(out / "benchmarks.json", {"version": 2, "b": {"version": "1"}})
