@@ -33,8 +33,8 @@ _COLUMNS = {
     "jump": "jump",
 }
 _CONVOLUTIONS = ("conv2d", "conv3d", "conv_transpose2d", "conv_transpose3d")
-# Of weight and bias among the op's inputs; a mul may be with a parameter (ConvNeXt's scales).
-_PLACES = {"linear": (1, 2), "batch_norm": (3, 4), "prelu": (1, None), "mul": (1, None)}
+# Of weight and bias among the op's inputs; a mul or add may be with a parameter (ConvNeXt's scales).
+_PLACES = {"linear": (1, 2), "batch_norm": (3, 4), "prelu": (1, None), "mul": (1, None), "add": (None, 1)}
 _PLACES |= {"layer_norm": (1, 2), "group_norm": (1, 2), "instance_norm": (1, 2)} | dict.fromkeys(_CONVOLUTIONS, (1, 2))
 _CONVENTION = (
     "Multiply-adds: one for each product of a convolution (N·O·OH·OW·C/groups·kh·kw) and of a linear layer (N·K·M). "
@@ -164,7 +164,7 @@ def _record(node: Node, graph: Graph, fields: dict[Value, Field], uncounted: dic
         "stride": None if stride is None else tuple(map(_plain, stride)),
         "weights": weights,
         "bias": bias,
-        "parameters": None if weights is None else weights + (bias or 0),
+        "parameters": None if weights is None and bias is None else (weights or 0) + (bias or 0),
         "macs": OPS[node.op].macs(shapes, [v.shape for v in node.outputs], node.attrs),
         "receptive_field": tuple(map(_plain, field.size)),
         "jump": tuple(map(_plain, field.jump)),
@@ -172,10 +172,11 @@ def _record(node: Node, graph: Graph, fields: dict[Value, Field], uncounted: dic
 
 
 def _count(node: Node, place: int | None, graph: Graph, uncounted: dict[int, int]) -> int | None:
-    """Size of the parameter at this place of the node's inputs; 0 when it is counted already or is no parameter (None of a mul)."""
+    """Size of the parameter at this place of the node's inputs; 0 when it is counted already or is none (None of arithmetic)."""
     if place is None or place >= len(node.inputs) or node.inputs[place] not in graph.constants:
         return None
-    return uncounted.pop(_address(graph.constants[node.inputs[place]]), None if node.op == "mul" else 0)
+    v = node.inputs[place]
+    return uncounted.pop(_address(graph.origins.get(v, graph.constants[v])), None if node.op in ("mul", "add") else 0)
 
 
 def _address(array: np.ndarray) -> int:

@@ -50,7 +50,8 @@ class Node:
 class Graph:
     """``inputs`` and ``outputs`` (lists of Value), ``nodes`` in running order, ``constants`` (Value → read-only array).
 
-    ``names`` holds values that have names of their own, apart from the paths of nodes: those of an imported model.
+    ``names`` holds values that have names of their own, apart from the paths of nodes: those of an imported model. ``origins`` holds, for
+    constants that were copied while tracing, the arrays that they are copies of, such as the transposed view of a parameter.
     """
 
     def __init__(self) -> None:
@@ -59,6 +60,7 @@ class Graph:
         self.nodes: list[Node] = []
         self.constants: dict[Value, np.ndarray] = {}
         self.names: dict[str, Value] = {}
+        self.origins: dict[Value, np.ndarray] = {}
 
     def add_constant(self, array: np.ndarray, name: str = "") -> Value:
         value = Value(array.shape, str(array.dtype), name)

@@ -11,6 +11,7 @@ from math import inf
 import numpy as np
 
 from cyconv.graph.ir import Graph, Node, Value
+from cyconv.graph.patterns import join_activations
 
 TRANSPOSED = ("conv_transpose2d", "conv_transpose3d")
 PRODUCTS = ("conv2d", "conv3d", *TRANSPOSED, "linear")
@@ -26,6 +27,7 @@ def optimise(graph: Graph) -> Graph:
         matmul_into_linear,
         mark_products,
         remove_identities,
+        join_activations,
         fold_channel_arithmetic,
         fold_batch_norms,
         flatten_into_linear,
@@ -78,6 +80,11 @@ def is_identity(node: Node) -> bool:
         return False
     if node.op == "cast":
         return node.inputs[0].dtype == node.outputs[0].dtype
+    if node.op in ("adaptive_avg_pool2d", "adaptive_max_pool2d"):  # of single cells
+        return len(node.outputs) == 1 and node.inputs[0].shape == node.outputs[0].shape
+    if node.op in ("avg_pool2d", "max_pool2d"):
+        cells = {*node.attrs["kernel"], *node.attrs["stride"]} == {1} and not any(node.attrs["padding"])
+        return cells and len(node.outputs) == 1 and not node.attrs.get("divisor_override")
     return node.op in ("reshape", "slice", "expand", "tile") and node.inputs[0].shape == node.outputs[0].shape
 
 

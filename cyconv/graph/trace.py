@@ -156,6 +156,8 @@ class Trace:
                 raise TypeError(f"a constant met while tracing must be {in_words(ANY)}, got {kept.dtype}; {advice}")
             kept = np.require(kept, requirements=("C", "A"))
             found = self.graph.add_constant(kept, f"constant{len(self.graph.constants)}")
+            if kept is not array:
+                self.graph.origins[found] = np.asarray(array)
             self._constants[key] = found
             self._kept.append(array)
         return found

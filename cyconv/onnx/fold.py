@@ -99,6 +99,8 @@ FUNCTIONS: dict[str, Callable[[list[np.ndarray], dict], np.ndarray]] = {
     "equal": lambda x, a: np.equal(*x),
     "greater": lambda x, a: np.greater(*x),
     "less": lambda x, a: np.less(*x),
+    "greater_equal": lambda x, a: np.greater_equal(*x),
+    "less_equal": lambda x, a: np.less_equal(*x),
     "reduce_sum": _reduce(np.sum),
     "reduce_max": _reduce(np.max),
     "reduce_min": _reduce(np.min),

@@ -14,7 +14,13 @@ def _register_binary(name: str, op: str, *versions: int) -> None:
     new = tuple(v for v in versions if v >= 7)
     if len(new) < len(versions):
         operator(name, *(v for v in versions if v < 7))(lambda call: call.emit(op, call.input(0), _aligned(call)))
-    operator(name, *new)(lambda call: call.emit(op, call.input(0), call.input(1)))
+    operator(name, *new)(lambda call: call.emit(op, *_ordered(call, op)))
+
+
+def _ordered(call: Call, op: str) -> list[Value]:
+    """The two inputs; of a sum or product a known one second, where networks of layers have their parameters."""
+    a, b = call.input(0), call.input(1)
+    return [b, a] if op in ("add", "mul") and isinstance(a, np.ndarray) else [a, b]
 
 
 def _aligned(call: Call) -> Value:
@@ -38,6 +44,14 @@ for _name in ("Add", "Sub", "Mul", "Div"):
 _register_binary("Equal", "equal", 1, 7, 11, 13, 19)
 _register_binary("Greater", "greater", 1, 7, 9, 13)
 _register_binary("Less", "less", 1, 7, 9, 13)
+_register_binary("GreaterOrEqual", "greater_equal", 12, 16)
+_register_binary("LessOrEqual", "less_equal", 12, 16)
+
+
+@operator("Not", 1)
+def not_(call: Call) -> Value:
+    """True where the input is false."""
+    return call.emit("equal", call.input(0), np.zeros((), np.bool_))
 
 
 @operator("Pow", 1, 7, 12, 13, 15)

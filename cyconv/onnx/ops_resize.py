@@ -15,30 +15,37 @@ from cyconv.ops.resize import COORDINATES, ROUNDINGS
 Extent = tuple[list[int], list[float] | None]  # sizes of the axes, and what they were computed from: None when sizes were asked for
 
 
+@operator("Upsample", 1)
+def upsample_1(call: Call) -> Value:
+    """An attribute for each axis of an image."""
+    modes = {"nearest": "nearest", "bilinear": "linear"}
+    return _old(call, [1.0, 1.0, call["height_scale"], call["width_scale"]], modes.get(call["mode"], call["mode"]))
+
+
 @operator("Upsample", 7)
 def upsample_7(call: Call) -> Value:
     """The scales are an attribute."""
-    return _old(call, call["scales"])
+    return _old(call, call["scales"], call["mode"])
 
 
 @operator("Upsample", 9, known=(1,))
 def upsample_9(call: Call) -> Value:
     """The scales are an input."""
-    return _old(call, _numbers(call, 1, "scales"))
+    return _old(call, _numbers(call, 1, "scales"), call["mode"])
 
 
 @operator("Resize", 10, known=(1,))
 def resize_10(call: Call) -> Value:
     """As Upsample, also to smaller sizes."""
-    return _old(call, _numbers(call, 1, "scales"))
+    return _old(call, _numbers(call, 1, "scales"), call["mode"])
 
 
-def _old(call: Call, scales: list[float]) -> Value:
+def _old(call: Call, scales: list[float], mode: str) -> Value:
     """What Upsample and the first Resize mean, in the words of the newer ones: places are rounded down where an axis grows, else up."""
     x = call.input(0)
     sizes = _scaled(x, range(x.ndim), scales)
     for rounding, chosen in (("floor", [s >= 1 for s in scales]), ("ceil", [s < 1 for s in scales])):
-        rule = Rule(call["mode"], "asymmetric", rounding, False, False, 0.0, 0.0)
+        rule = Rule(mode, "asymmetric", rounding, False, False, 0.0, 0.0)
         dims = [dim for dim in range(x.ndim) if chosen[dim]]
         x = _resized(call, x, rule, dims, ([sizes[d] for d in dims], [scales[d] for d in dims]))
     return x

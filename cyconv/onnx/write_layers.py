@@ -61,7 +61,9 @@ def max_pool(w: Writer, node: Node) -> None:
     outputs = [w.define(node, 0), whole]
     w.add("MaxPool", [w.name(x)], outputs, storage_order=int(order == "column"), **_window(node.attrs))
     if order == "plane":
-        w.add("Mod", [whole, w.scalar(prod(x.shape[2:]), "int64")], w.define(node, 1))
+        plane = w.scalar(prod(x.shape[2:]), "int64")
+        before = w.add("Mul", [w.add("Div", [whole, plane]), plane])  # the division of whole numbers rounds down
+        w.add("Sub", [whole, before], w.define(node, 1))
 
 
 @writes("avg_pool2d", "avg_pool3d")
@@ -94,7 +96,9 @@ def adaptive_pool(w: Writer, node: Node) -> None:
     if len(node.outputs) > 1:
         raise Inexpressible("indices of adaptive pooling")
     sizes = x.shape[2:]
-    if set(wanted) == {1}:
+    if tuple(wanted) == sizes:
+        w.alias(node.outputs[0], w.name(x))
+    elif set(wanted) == {1}:
         w.simple(node, "GlobalAveragePool" if mean else "GlobalMaxPool")
     elif all(out and size % out == 0 for size, out in zip(sizes, wanted, strict=True)):
         window = [size // out for size, out in zip(sizes, wanted, strict=True)]

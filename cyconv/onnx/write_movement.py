@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from cyconv.graph.ir import Node
-from cyconv.onnx.writer import END, Writer, writes
+from cyconv.onnx.writer import END, Inexpressible, Writer, writes
 
 _PAD_MODES = {"constant": "constant", "reflect": "reflect", "replicate": "edge", "circular": "wrap"}
 
@@ -79,3 +81,17 @@ def expand(w: Writer, node: Node) -> None:
 def tile(w: Writer, node: Node) -> None:
     """Tile."""
     w.add("Tile", [w.name(node.inputs[0]), w.integers(node.attrs["repeats"])], w.define(node))
+
+
+@writes("interpolate")
+def interpolate(w: Writer, node: Node) -> None:
+    """Resize."""
+    a, x = node.attrs, node.inputs[0]
+    if a["coordinates"] == "tf_half_pixel_for_nn":
+        raise Inexpressible("coordinates of the kind tf_half_pixel_for_nn")
+    if a["scales"] is None:
+        inputs = [w.name(x), "", "", w.integers(a["size"])]
+    else:
+        inputs = [w.name(x), "", w.constant(np.asarray(a["scales"], np.float32))]
+    attrs = {"coordinate_transformation_mode": a["coordinates"], "nearest_mode": a["rounding"]}
+    w.add("Resize", inputs, w.define(node), axes=a["dims"], mode=a["mode"], **attrs)

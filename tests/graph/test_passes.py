@@ -50,6 +50,12 @@ def test_identities():
     assert graph.nodes[1].inputs[0] is graph.nodes[0].outputs[0]
 
 
+def test_pools_of_single_cells():
+    check(lambda x: F.relu(F.adaptive_avg_pool2d(F.avg_pool2d(F.max_pool2d(x, 1), 1), (5, 5))), IMAGE, expect=["relu"])
+    check(lambda x: F.max_pool2d(x, 1, stride=2), IMAGE, expect=["max_pool2d"])
+    check(lambda x: F.avg_pool2d(x, 1, divisor_override=2), IMAGE, expect=["avg_pool2d"])
+
+
 def test_an_output_may_be_an_input():
     graph = check(lambda x: (F.dropout(x, training=False), F.relu(x)), (3,), expect=["relu"])
     assert graph.outputs[0] is graph.inputs[0]

@@ -81,6 +81,7 @@ def test_summary(net):
     table = cyconv.summary(net, (3, 9, 7))
     assert table.macs == 8 * 27 * 63 + 8 * 5
     assert {record["name"] for record in table.records} >= {"conv", "bn", "product"}
+    assert (table.weights, table.biases, table.unused_parameters) == (8 * 27 + 8 + 8 * 5, 8 + 8 + 5, 16)  # 16: mean and variance
 
 
 def test_state_dict(net):

@@ -90,6 +90,10 @@ CASES = {
     "LpPool 2": ("LpPool", 10, {"kernel_shape": [2, 2], "p": 3}, []),
     "Conv 1": ("Conv", 9, {"auto_pad": "SAME_UPPER", "strides": [2, 2]}, [random(4, 3, 3, 2)]),
     "Conv 11, groups": ("Conv", 11, {"group": 3, "dilations": [1, 2], "pads": [0, 1, 2, 3]}, [random(6, 1, 2, 2), random(6)]),
+    "ConvTranspose 1": ("ConvTranspose", 9, {"strides": [2, 1], "output_padding": [1, 0], "pads": [1, 0, 0, 1]}, [random(3, 2, 3, 3)]),
+    "ConvTranspose 11, shape": ("ConvTranspose", 11, {"strides": [2, 2], "output_shape": [9, 10]}, [random(3, 2, 3, 3), random(2)]),
+    "MatMul 9, batched": ("MatMul", 9, {}, [random(2, 3, 5, 6)]),
+    "MatMul 9, vector": ("MatMul", 9, {}, [random(5)]),
     "DepthToSpace 11": ("DepthToSpace", 11, {"blocksize": 1, "mode": "CRD"}, []),
     "LayerNormalization 17": ("LayerNormalization", 17, {"axis": 2}, [random(4, 5)]),
     "InstanceNormalization 6": ("InstanceNormalization", 9, {}, [random(3), random(3)]),
@@ -137,6 +141,12 @@ def test_broadcasting_of_opset_6():
         run("Add", [X, random(5)])
     with pytest.raises(ValueError, match="out of range"):
         run("Add", [X, b], broadcast=1, axis=3)
+
+
+def test_upsample_of_opset_6():
+    y = run("Upsample", [X], height_scale=2.0, width_scale=3.0)
+    assert np.array_equal(y, X.repeat(2, 2).repeat(3, 3))
+    assert run("Upsample", [X], height_scale=2.0, width_scale=1.5, mode="bilinear").shape == (2, 3, 8, 7)
 
 
 def test_inference_of_opset_6():
