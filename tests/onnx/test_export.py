@@ -36,15 +36,15 @@ def compare(net: nn.Module, path, shape, limit: float = 1e-5, bits: bool = True)
     back = cyconv.load_onnx(path)
     again = back(x)
     for a, b in zip(outputs, again if isinstance(again, tuple) else (again,), strict=True):
-        assert np.array_equal(a, b) or (not bits and np.allclose(a, b, rtol=1e-6))
+        assert np.array_equal(a, b) or (not bits and np.abs(a - b).max() <= 1e-6 * np.abs(a).max())
     used = [key for key in net.state_dict() if "num_batches" not in key and "aux" not in key.lower()]
     assert set(used) <= set(back.state_dict())
 
 
-SLOW = {"alexnet", "vgg11_bn", "inception_v3"}
+FAST = {"densenet121", "mobilenet_v2", "resnet18", "shufflenet_v2_x0_5", "squeezenet1_1"}
 
 
-@pytest.mark.parametrize("name", [pytest.param(name, marks=pytest.mark.slow) if name in SLOW else name for name in FAMILIES])
+@pytest.mark.parametrize("name", [name if name in FAST else pytest.param(name, marks=pytest.mark.slow) for name in FAMILIES])
 def test_families(name, tmp_path):
     nn.init.manual_seed(0)
     compare(models.get_model(name), tmp_path / "net.onnx", (1, 3, FAMILIES[name], FAMILIES[name]))
@@ -52,7 +52,7 @@ def test_families(name, tmp_path):
 
 def test_plans_are_the_same(tmp_path):
     """What is read back is fused, merged and concatenated as the network of layers is."""
-    for name in ("googlenet", "resnet50", "efficientnet_b0", "densenet121"):
+    for name in ("googlenet", "resnet18", "efficientnet_b0"):
         net = models.get_model(name)
         cyconv.export_onnx(net, tmp_path / "net.onnx")
         plans = [cyconv.compile(n, (1, 3, 224, 224), num_threads=1) for n in (net, cyconv.load_onnx(tmp_path / "net.onnx"))]
@@ -92,11 +92,14 @@ LAYERS = {
 }
 
 
+ROUNDED = {"AvgPool2d divisor", "AdaptiveAvgPool2d"}  # ONNX has only a factor for the one and products with matrices for the other
+
+
 @pytest.mark.parametrize("name", LAYERS)
 def test_layers(name, tmp_path):
     make, shape = LAYERS[name]
     nn.init.manual_seed(1)
-    compare(make(), tmp_path / "net.onnx", shape, bits=name != "AvgPool2d divisor")  # ONNX has only a factor for it
+    compare(make(), tmp_path / "net.onnx", shape, bits=name not in ROUNDED)
 
 
 class Apply(nn.Module):
