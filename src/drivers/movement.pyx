@@ -9,8 +9,9 @@ from libc.stdlib cimport free
 from libc.string cimport memcpy, memset
 
 from cyconv._kernels.cpu cimport kernels
-from cyconv._kernels.step cimport (Step, allocate, at, blocks, copy_ints, cy_next_item, image_at, operand_t, read_operand, run_t,
-                                        zero_border)
+from cyconv._kernels.step cimport (
+    Step, allocate, at, blocks, copy_ints, cy_next_item, image_at, operand_t, read_operand, run_t, zero_border,
+)
 
 DEF MAX_DIMS = 8
 DEF MAX_LANES = 16

@@ -10,8 +10,9 @@ from libc.stdint cimport int32_t, int64_t
 from libc.stdlib cimport free
 
 from cyconv._kernels.cpu cimport cy_pool_args, kernels
-from cyconv._kernels.step cimport (Step, allocate, at, blocks, copy_ints, cy_next_item, image_at, operand_t, read_operand, run_t,
-                                        zero_border)
+from cyconv._kernels.step cimport (
+    Step, allocate, at, blocks, copy_ints, cy_next_item, image_at, operand_t, read_operand, run_t, zero_border,
+)
 
 cdef enum:
     ITEM_FLOATS = 8192  # output of one item, 32 KiB: some microseconds of work for one atomic addition
@@ -226,7 +227,8 @@ cdef void index_share(const void *params, const run_t *run) noexcept nogil:
             return
         first, channel = item // p.y.c, item % p.y.c
         pool_volume(p, image_at(run, &p.x, first * p.windows.depth) + channel * p.x.c_stride,
-                    image_at(run, &p.y, first * out_depth) + channel * p.y.c_stride, index + item * out_depth * p.y.h * p.y.w, item * p.plane)
+                    image_at(run, &p.y, first * out_depth) + channel * p.y.c_stride, index + item * out_depth * p.y.h * p.y.w,
+                    item * p.plane)
 
 
 cdef class MaxPoolIndices(Step):

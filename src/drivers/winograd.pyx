@@ -305,7 +305,10 @@ cdef void pack_share(const void *params, const run_t *run) noexcept nogil:
 
 
 cdef class PackWinograd(Step):
-    """U of a weight array of a convolution of this stride; `places` lists (target, pitch, point pitch) of each output block, `g` the n rows of G."""
+    """U of a weight array of a convolution of this stride.
+
+    `places` lists (target, pitch, point pitch) of each output block, `g` the n rows of G.
+    """
 
     def __cinit__(self, w, u, places, g, Py_ssize_t stride):
         cdef pack_params *p = <pack_params *> allocate(1, sizeof(pack_params))
