@@ -26,6 +26,7 @@ class Walk:
         self.unsupported: Failures = []
         self.misfits: Failures = []
         self._trace = trace
+        self._outputs = set(model.outputs)
         budget = Budget(sum(array.nbytes for array in model.arrays.values()))
         for node in model.nodes:
             if all(name in values for name in node.inputs if name):
@@ -43,9 +44,12 @@ class Walk:
             named = list(zip(node.outputs, outputs if isinstance(outputs, (list, tuple)) else [outputs], strict=False))
             if any(node.outputs[len(named) :]):
                 raise Unsupported(f"its output {len(named) + 1}")
+            for name, value in named:
+                if name in self._outputs and isinstance(value, np.ndarray):
+                    budget.spread(value)
         except (Unsupported, TypeError) as error:
             self.unsupported.append((node, str(error)))
-        except (ValueError, IndexError, OverflowError, KeyError, AttributeError) as error:
+        except (ValueError, IndexError, ArithmeticError, KeyError, AttributeError, MemoryError) as error:
             self.misfits.append((node, str(error) or type(error).__name__))
         else:
             for name, value in named:

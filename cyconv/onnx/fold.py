@@ -14,21 +14,44 @@ import numpy as np
 from cyconv.onnx.errors import Unsupported
 from cyconv.ops import OPS
 
-BASE_BYTES = 1 << 28  # what any model may compute from constants
-BYTES_PER_BYTE = 4  # and for each byte of its own arrays
+# What any model may compute from constants, and may compute more for each byte of its own arrays: bytes of results, and numbers that are
+# read, written or multiplied on the way, of which NumPy does about 2**28 a second.
+BASE_BYTES, BYTES_PER_BYTE = 1 << 28, 4
+BASE_WORK, WORK_PER_BYTE = 1 << 26, 8
+SPREAD_BYTES = 1 << 30  # what repeated numbers may take when they become arrays of the network; ONNX's own vgg19 makes 574 MB of them
 
 
 class Budget:
-    """How many bytes of arrays a model may still compute while it is traced."""
+    """How much a model may still compute while it is traced."""
 
     def __init__(self, model_bytes: int):
-        self.left = BASE_BYTES + BYTES_PER_BYTE * model_bytes
+        self.bytes = BASE_BYTES + BYTES_PER_BYTE * model_bytes
+        self.work = BASE_WORK + WORK_PER_BYTE * model_bytes
+        self.spread_bytes = SPREAD_BYTES
+        self._spread: dict[int, np.ndarray] = {}
 
-    def take(self, n_bytes: int) -> None:
+    def take(self, n_bytes: int, work: int) -> None:
         """Count an array that is about to be made; ValueError when it is too much."""
-        if n_bytes > self.left:
-            raise ValueError(f"what it computes from constants takes {n_bytes} bytes, {self.left} are left for this model")
-        self.left -= n_bytes
+        if n_bytes > self.bytes:
+            raise ValueError(f"what it computes from constants takes {n_bytes} bytes, {self.bytes} are left for this model")
+        if work > self.work:
+            raise ValueError(f"what it computes from constants takes {work} operations, {self.work} are left for this model")
+        self.bytes -= n_bytes
+        self.work -= work
+
+    def spread(self, array: np.ndarray) -> None:
+        """Count an array that takes its whole size from now on; ValueError when it is one number repeated too often."""
+        if not any(_repeats(array)) or id(array) in self._spread:
+            return
+        if array.nbytes > self.spread_bytes:
+            raise ValueError(f"a repeated number takes {array.nbytes} bytes, {self.spread_bytes} are left for this model")
+        self.spread_bytes -= array.nbytes
+        self._spread[id(array)] = array
+
+
+def _repeats(array: np.ndarray) -> list[bool]:
+    """For each dimension of more than one element whether they are one and the same in memory."""
+    return [stride == 0 for size, stride in zip(array.shape, array.strides, strict=True) if size > 1]
 
 
 def divide(a: np.ndarray, b: np.ndarray) -> np.ndarray:
@@ -121,12 +144,16 @@ def fold(op: str, inputs: list[np.ndarray], attrs: dict, budget: Budget) -> list
     Unsupported
         When nobody knows how to compute ``op`` here.
     """
+    if op == "reshape" and any(_repeats(inputs[0])) and not all(_repeats(inputs[0])):
+        budget.take(inputs[0].nbytes, inputs[0].size)  # no view has such strides
     if op in VIEWS:
         return [np.asarray(FUNCTIONS[op](inputs, attrs))]
     if op not in OPS:
         raise Unsupported(f"{op} is not available")
     shapes = OPS[op].infer([x.shape for x in inputs], attrs)
-    budget.take(8 * sum(prod(shape) for shape in shapes))
+    sizes = [x.shape for x in inputs]
+    read, written = (sum(map(prod, each)) for each in (sizes, shapes))
+    budget.take(8 * written, read + written + OPS[op].macs(sizes, shapes, attrs))
     if op in FUNCTIONS:
         return [np.asarray(FUNCTIONS[op](inputs, attrs))]
     if any(x.dtype.kind != "f" for x in inputs):

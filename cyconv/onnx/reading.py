@@ -212,7 +212,7 @@ class _Reader:
 
 
 def _dimension(dim: Any) -> int | str | None:
-    if dim.HasField("dim_value"):
+    if dim.HasField("dim_value") and dim.dim_value >= 0:  # negative ones also mark open sizes
         return dim.dim_value
     return dim.dim_param or None
 

@@ -147,6 +147,8 @@ class Call:
         for x in given:
             if isinstance(x, np.ndarray) and x.dtype.name not in ("float32", "int64", "int32", "bool"):
                 raise Unsupported(f"it takes an array of {x.dtype}")
+            if isinstance(x, np.ndarray):
+                self._budget.spread(x)
         return apply(op, given, attrs)
 
     def emit(self, op: str, *inputs: Value | None, **attrs) -> Value:

@@ -21,7 +21,7 @@ def check_wire(data: bytes, descriptor: Any) -> None:
     Raises
     ------
     ValueError
-        When a field ends behind its message, or there are more fields or deeper messages than any model has.
+        When a field ends behind its message, a string is not UTF-8, or there are more fields or deeper messages than any model has.
     """
     left = MAX_FIELDS
     open_messages = [(0, len(data), descriptor, 0)]
@@ -45,6 +45,8 @@ def check_wire(data: bytes, descriptor: Any) -> None:
                     if depth == MAX_DEPTH:
                         raise ValueError(f"its messages are nested more than {MAX_DEPTH} deep")
                     open_messages.append((at, min(at + size, end), field.message_type, depth + 1))
+                elif field is not None and field.type == field.TYPE_STRING:
+                    data[at : min(at + size, end)].decode()  # the library would give bytes instead of a name
                 at += size
             else:
                 raise ValueError(f"it has a field of wire type {kind}")

@@ -57,6 +57,7 @@ def test_tensors_of_the_wrong_size(fields, words):
 def test_what_is_no_model(tmp_path):
     assert "not a sound ONNX file" in refusal(b"\x08")
     assert "has no graph" in refusal(b"")
+    assert "can't decode byte 0x80" in refusal(small_net().replace(b"Conv", b"Co\x80v"))
     assert "No such file" in refusal(tmp_path / "missing.onnx")
     assert "not a regular file" in refusal(tmp_path)
     assert "no graph" in refusal(b"\x08\x08")
@@ -87,6 +88,35 @@ def test_known_arrays_are_bounded():
     ]
     arrays = {"n": np.int64([1 << 30]), "zero": np.int64([0]), "one": np.int64([1])}
     assert "computes from constants" in refusal(model(nodes, [value("x", [1])], arrays=arrays))
+
+
+def repeated(*sizes: int) -> tuple[list, dict]:
+    """Nodes that repeat one number in an array ``a`` of this shape, and their arrays."""
+    return [helper.make_node("Expand", ["one", "sizes"], ["a"])], {"one": np.ones([1] * len(sizes), np.float32), "sizes": np.int64(sizes)}
+
+
+@pytest.mark.parametrize(
+    ("sizes", "node", "words"),
+    [
+        ((1 << 20, 1 << 20), helper.make_node("ReduceSum", ["a"], ["y"]), "takes 1099511627777 operations"),
+        ((1, 64, 128, 128), helper.make_node("Conv", ["a", "w"], ["y"]), "operations"),
+        ((1 << 15, 1 << 15), helper.make_node("Add", ["x", "a"], ["y"]), "a repeated number takes 4294967296 bytes"),
+        ((1 << 15, 1 << 15), helper.make_node("Identity", ["a"], ["y"]), "a repeated number takes 4294967296 bytes"),
+    ],
+)
+def test_work_and_memory_for_repeated_numbers_are_bounded(sizes, node, words):
+    nodes, arrays = repeated(*sizes)
+    nodes.append(node)
+    if node.op_type == "Conv":
+        nodes.insert(0, helper.make_node("Expand", ["one", "window"], ["w"]))
+        arrays["window"] = np.int64([64, 64, 17, 17])
+    assert words in refusal(model(nodes, [value("x", [1, 1])], arrays=arrays))
+
+
+def test_a_view_that_cannot_be_is_counted_as_a_copy():
+    nodes = [helper.make_node("Expand", ["some", "sizes"], ["a"]), helper.make_node("Reshape", ["a", "flat"], ["y"])]
+    arrays = {"some": np.arange(1000, dtype=np.float32), "sizes": np.int64([1 << 20, 1000]), "flat": np.int64([-1])}
+    assert "computes from constants takes 4194304000 bytes" in refusal(model(nodes, [value("x", [1])], arrays=arrays))
 
 
 def test_external_data_from_the_folder_of_the_model(tmp_path):
