@@ -1,4 +1,4 @@
-"""`cyconv compare`: an .onnx file in cyconv and in ONNX Runtime, whether they agree and which is faster. Part of the command line."""
+"""`cyconv compare`: a network in cyconv and in ONNX Runtime, whether they agree and which is faster. Part of the command line."""
 
 from __future__ import annotations
 
@@ -6,12 +6,13 @@ import argparse
 import statistics
 import time
 from collections.abc import Callable
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 
 import cyconv
-from cyconv.cli.network import ONNX, UsageError, open_network, random_inputs, shown_shape
+from cyconv.cli.network import ONNX, Network, open_network, random_inputs, shown_shape
 from cyconv.cli.show import note, show
 from cyconv.table import Table
 
@@ -26,30 +27,30 @@ Call = Callable[[], list[np.ndarray]]
 
 def compare_command(arguments: argparse.Namespace) -> None:
     """`cyconv compare`."""
-    if not arguments.net.lower().endswith(ONNX):
-        raise UsageError(f"argument NET: compare takes a file that ends in {ONNX}, got {arguments.net!r}")
     runtime = _onnxruntime()
     note(f"loading and compiling {arguments.net}")
     network = open_network(arguments.net)
     shapes = network.shapes(arguments.input_shape, arguments.batch)
-    plan = cyconv.compile(network.module, shapes, arguments.threads)
+    threads = arguments.threads or cyconv.get_num_threads()
+    plan = cyconv.compile(network.module, shapes, threads)
     inputs = random_inputs(network, shapes)
+    session = _session(runtime, arguments.net, network, shapes, threads)
     feeds = {i.name: x for i, x in zip(network.inputs, inputs, strict=True)}
-    calls = {OURS: lambda: _as_list(plan(*inputs)), OTHER: _session(runtime, arguments.net, plan.num_threads, feeds)}
-    answers = {engine: call() for engine, call in calls.items()}
-    outputs = [_agreement(*pair) for pair in zip(network.module.output_names, answers[OURS], answers[OTHER], strict=True)]  # type: ignore
+    calls = {OURS: lambda: _as_list(plan(*inputs)), OTHER: lambda: session.run(None, feeds)}
+    names = [output.name for output in session.get_outputs()]
+    outputs = [_agreement(*found) for found in zip(names, calls[OURS](), calls[OTHER](), strict=True)]
     note(f"running both {arguments.repeats * (CALLS + 1)} times")
     times = alternate(calls, arguments.repeats)
     medians = {engine: statistics.median(row) for engine, row in times.items()}
     versions = {OURS: cyconv.__version__, OTHER: runtime.__version__}
     records = [{"engine": e, "version": versions[e], "median_ms": medians[e], "min_ms": min(times[e])} for e in times]
-    ratio, threads = medians[OTHER] / medians[OURS], f"{plan.num_threads} thread{'s' if plan.num_threads > 1 else ''}"
+    ratio = medians[OTHER] / medians[OURS]
     notes = [
-        f"On {threads} the median of {OTHER} is {ratio:.2f} times that of {OURS}.",
+        f"On {threads} thread{'s' if threads > 1 else ''} the median of {OTHER} is {ratio:.2f} times that of {OURS}.",
         *(f"{o['output']} {list(o['shape'])}: the largest difference is {o['difference']:.1e} of the largest number." for o in outputs),
     ]
     columns = {"engine": "engine", "version": "version", "median_ms": "median ms", "min_ms": "fastest ms"}
-    figures = {"num_threads": plan.num_threads, "ratio": ratio, "outputs": outputs}
+    figures = {"num_threads": threads, "ratio": ratio, "outputs": outputs}
     show(Table(records, columns, notes), arguments.form, net=arguments.net, input_shape=shown_shape(shapes), **figures)
 
 
@@ -61,18 +62,21 @@ def _onnxruntime():
     return onnxruntime
 
 
-def _session(runtime: Any, path: str, threads: int, feeds: dict[str, np.ndarray]) -> Call:
-    """ONNX Runtime with all its optimisations, ready to run."""
+def _session(runtime: Any, name: str, network: Network, shapes: list[tuple[int, ...]], threads: int):
+    """ONNX Runtime with all its optimisations, ready to run the .onnx file of that name, or what a network of the package gives as one."""
     options = runtime.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
     options.log_severity_level = 3  # errors only, which come as exceptions too
     options.graph_optimization_level = runtime.GraphOptimizationLevel.ORT_ENABLE_ALL
-    try:
-        session = runtime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-        session.run(None, feeds)
-    except Exception as error:  # its exceptions have no common class
-        raise RuntimeError(f"ONNX Runtime cannot run {path}: {error}") from error
-    return lambda: session.run(None, feeds)
+    with TemporaryDirectory() as folder:
+        path = name
+        if not name.lower().endswith(ONNX):
+            path = f"{folder}/{name}{ONNX}"
+            cyconv.export_onnx(network.module, path, shapes)
+        try:
+            return runtime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+        except Exception as error:  # its exceptions have no common class
+            raise RuntimeError(f"ONNX Runtime cannot run {name}: {error}") from error
 
 
 def _as_list(answer) -> list[np.ndarray]:

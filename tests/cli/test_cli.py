@@ -51,7 +51,6 @@ WRONG = {
     "summary vgg": "argument NET: expected a file that ends in .onnx or one of alexnet",
     "summary {}/nowhere.onnx": "nowhere.onnx: No such file",
     "summary {}/text.onnx": "text.onnx: ",
-    "compare digits": "compare takes a file that ends in .onnx, got 'digits'",
     "summary lenet --input-shape 1,3,x": "expected a positive whole number, got 'x'",
     "summary lenet --input-shape 1,1,4,4": "input_shape",
     "summary lenet --markdown --json": "not allowed with",

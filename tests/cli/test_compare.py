@@ -70,5 +70,8 @@ def test_what_onnxruntime_refuses(run, tmp_path):
     assert "ONNX Runtime cannot run" in err
 
 
-def test_compare_takes_files_only(run):
-    assert "compare takes a file that ends in .onnx, got 'digits'" in run("compare", "digits")[2]
+def test_networks_of_the_package(run):
+    figures = json.loads(run("compare", "digits", "--repeats", 1, "--json")[1])
+    assert figures["input_shape"] == [1, 1, 8, 8]
+    assert figures["outputs"][0]["shape"] == [1, 10]
+    assert figures["outputs"][0]["difference"] < 1e-5
