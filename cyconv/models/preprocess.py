@@ -117,7 +117,7 @@ def _pictures(image) -> list:
         return [image.convert("RGB")]
     if not hasattr(image, "__array__") and not hasattr(image, "__dlpack__"):
         raise TypeError(f"image must be a path, a picture of Pillow, an array of uint8 or a list of these, got {type(image).__name__}")
-    array = as_numpy(image, "image")
+    array = as_numpy(image, "image", ("uint8",))
     shaped = array.ndim == 2 or (array.ndim in (3, 4) and array.shape[-1] == 3)
     if array.dtype != np.uint8 or not shaped or 0 in array.shape[-3:]:
         wanted = "uint8 [H, W, 3], [H, W] or [N, H, W, 3]"

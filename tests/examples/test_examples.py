@@ -12,6 +12,10 @@ ROOT = Path(__file__).resolve().parents[2]
 # What each must print, and the files that it leaves.
 EXAMPLES = {
     "numpy_functions.py": (["edges: (64, 64), largest 4.472", "..####..", ".#....#."], []),
+    "onnx_model.py": (
+        ["OnnxNet(input: float32[batch, 3, 224, 224]", "1000 classes", "model: it is not a sound ONNX file"],
+        ["squeezenet1_1.onnx"],
+    ),
     "own_network.py": (
         ["<All keys matched successfully>", "answers (8, 10), feature maps of conv2 (8, 16, 32, 32)"],
         ["net.npz"],

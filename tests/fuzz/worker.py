@@ -28,6 +28,7 @@ MEMORY = 1 << 30
 # Models that want more are loaded, but not run: that would be no fault of theirs.
 MAX_BYTES, MAX_MACS = 1 << 26, 1 << 26
 RUN_ERRORS = (ValueError, TypeError, MemoryError)
+GREEDY = ("not enough memory", "Unable to allocate", "MemoryError", "no memory for")  # what is said where the cap was met
 
 
 def cap_memory() -> None:
@@ -96,6 +97,8 @@ def main() -> None:
             record = load_model(path) if model else load_weights(path)
         except Exception as error:
             record = {"outcome": "fault", "why": f"{type(error).__name__}: {error}"}
+        if any(word in str(record) for word in GREEDY):
+            record["outcome"] = "greedy"
         record |= {"kind": kind, "number": int(number), "seconds": time.process_time() - begin}
         print(json.dumps(record), flush=True)
 

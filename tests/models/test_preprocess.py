@@ -9,6 +9,7 @@ from PIL import Image
 
 from cyconv.models import preprocess
 from cyconv.models.preprocess import MEAN, STD, ImageError
+from tests.models.torchvision_facts import torchvision_models
 
 SIZES = [(256, 300), (427, 640), (640, 427), (100, 80), (1, 5), (256, 256), (1000, 257), (333, 500)]
 
@@ -50,6 +51,19 @@ def test_every_pixel(size, crop):
     got = preprocess(picture, **crop)
     assert got.shape == expected.shape and got.dtype == np.float32 and got.flags.c_contiguous
     assert np.array_equal(got, expected)
+
+
+def test_the_preset_of_torchvision():
+    if torchvision_models() is None:
+        pytest.skip("torchvision is not installed; the tests above spell out its steps")
+    from torchvision.transforms._presets import ImageClassification
+    from torchvision.transforms.functional import InterpolationMode
+
+    for size in SIZES:
+        picture = Image.fromarray(noise(*size, 3))
+        assert np.array_equal(preprocess(picture)[0], ImageClassification(crop_size=224)(picture).numpy())
+        other = ImageClassification(crop_size=240, resize_size=300, interpolation=InterpolationMode.BICUBIC)
+        assert np.array_equal(preprocess(picture, 240, 300, interpolation="bicubic")[0], other(picture).numpy())
 
 
 def test_resizing_is_filtered():
