@@ -62,9 +62,18 @@ class Mirror:
         self.suite = config.data / "work" / "suite"
 
     def fetch(self) -> None:
-        """Bring the branch and the tags up to date, also after a force-push."""
-        fresh = not (self.path / "config").exists()
-        if fresh:
+        """Bring the branch and the tags up to date, also after a force-push; a damaged copy is made anew."""
+        try:
+            self.update()
+        except GitError:
+            if not self.damaged():
+                raise
+            shutil.rmtree(self.path, ignore_errors=True)
+            self.update()
+
+    def update(self) -> None:
+        """Make the copy if need be, and fetch."""
+        if not (self.path / "config").exists():
             self.path.mkdir(parents=True, exist_ok=True)
             git(self.path, "init", "--quiet", "--bare")
             # Commits that left the branch keep their results, so they are kept too.
@@ -73,13 +82,8 @@ class Mirror:
         branch = self.config.branch
         git(self.path, "symbolic-ref", "HEAD", f"refs/heads/{branch}")
         specs = [f"+refs/heads/{branch}:refs/heads/{branch}", "+refs/tags/*:refs/tags/*"]
-        try:
-            git(self.path, "fetch", "--quiet", "--no-tags", "--update-head-ok", self.config.repo, *specs)
-            git(self.path, "rev-list", "--objects", "-n", "1", branch, "--")
-        except GitError:
-            if fresh or self.damaged():
-                shutil.rmtree(self.path, ignore_errors=True)
-            raise
+        git(self.path, "fetch", "--quiet", "--no-tags", "--update-head-ok", self.config.repo, *specs)
+        git(self.path, "rev-list", "--objects", "-n", "1", branch, "--")
 
     def damaged(self) -> bool:
         """Whether the copy lacks objects."""
