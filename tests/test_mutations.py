@@ -27,7 +27,13 @@ FAULTS = {
         "if (n >= LANES - 1)\n    v_store(p, v);",
         ["tests/microkernels"],
     ),
-    "divisor": ("pool.inc", "v_set(a->divisor[j])", "v_set(a->divisor[0])", EXACT),
+    "divisor": ("pool.inc", "LANES, sum / v_set(a->divisor[j])", "LANES, sum / v_set(a->divisor[0])", EXACT),
+    "slices of a window": (
+        "pool.inc",
+        "s < a->n_slices; s++, in += a->in_slice)\n      top",
+        "s < 1; s++, in += a->in_slice)\n      top",
+        EXACT,
+    ),
 }
 
 

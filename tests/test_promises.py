@@ -69,7 +69,33 @@ class Mobile(nn.Module):
         return self.wide(x + self.project(self.deep(self.expand(x))))
 
 
+class Volumes(nn.Module):
+    """Three slices of one channel through layers of volumes."""
+
+    def __init__(self):
+        super().__init__()
+        self.first, self.second = nn.Conv3d(1, 20, 3, padding=1), nn.Conv3d(20, 18, (2, 3, 3), (1, 2, 2), 1)
+        self.up = nn.ConvTranspose3d(18, 5, (2, 4, 4), (1, 2, 2), (0, 1, 1))
+
+    def forward(self, x):
+        y = F.max_pool3d(F.relu(self.first(F.reshape(x, (x.shape[0], 1, 3, 19, 19)))), 3, (1, 2, 2), 1)
+        return F.avg_pool3d(self.up(F.relu(self.second(y))), 2)
+
+
+class Attention(nn.Module):
+    """Products of two values of the network."""
+
+    def forward(self, x):
+        rows = F.reshape(x, (x.shape[0], 3, 19, 19))
+        return F.softmax(rows @ F.transpose(rows, 2, 3), 3) @ rows
+
+
 NETS = {
+    "volumes": Volumes,
+    "attention": Attention,
+    "upsampling": lambda: nn.Sequential(
+        nn.Conv2d(3, 20, 3, 2), nn.ConvTranspose2d(20, 18, 4, 2, 1), nn.ReLU(), nn.ConvTranspose2d(18, 18, 3, 2, 1, 1, groups=18)
+    ),
     "inception": Inception,
     "mobile": Mobile,
     "grouped": lambda: nn.Sequential(

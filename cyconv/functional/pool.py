@@ -6,6 +6,7 @@ of one row. Pooling adaptive to an output size stands in :mod:`cyconv.functional
 
 from __future__ import annotations
 
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -150,7 +151,7 @@ def lp_pool2d(input: np.ndarray, norm_type, kernel_size, stride=None, ceil_mode:
     ----------
     input : ndarray, float32, [N, C, H, W] or [C, H, W]
     norm_type : number
-        p, above 0. For an odd p signs are kept, and a negative sum gives NaN; p = 1 gives the sum itself.
+        p, above 0. For an odd p signs are kept, and a negative sum gives NaN; p = 1 gives the sum itself, infinity the largest magnitude.
     kernel_size : int or (int, int)
     stride : int or (int, int), optional
         ``kernel_size`` when left out.
@@ -224,5 +225,7 @@ def _lp_pool(x, rank: int, norm_type, kernel_size, stride, ceil_mode):
     """Record a p-norm pooling with PyTorch's meaning."""
     attrs = _window(rank, kernel_size, stride, 0, 1)
     x, unbatched = add_batch_axis(f"lp_pool{rank}d", x, rank + 2)
+    if norm_type == inf:
+        return _max_pool(drop_batch_axis(record("abs", [x]), unbatched), rank, kernel_size, stride, 0, 1, (ceil_mode, False))
     attrs |= {"norm_type": norm_type, "ceil_mode": bool(ceil_mode), "absolute": False, "rescale": True}
     return results([record(f"lp_pool{max(rank, 2)}d", [as_image(x, rank)], **attrs)], rank, unbatched)

@@ -106,6 +106,37 @@ def test_any_tables_give_the_same(residual, largest, tile_rows, band_rows, threa
     check(y, yt, want)
 
 
+def test_phases_and_slices():
+    """Volumes of two slices whose taps are those of one slice each, into every second row and column; borders are written once."""
+    x, w, bias, _ = data()
+    xt = place(2, x.shape, L, (1, 0, 2, 0))
+    yt = place(5, (N, CO, 2 * H, 2 * W), L, (1, 2, 3, 1))
+    made = spec(xt, yt)
+    made.volumes, made.out_depth, made.x_volume, made.row_step, made.out_px = 1, N, 0, 2, 2 * L
+    # Output slice 0 reads input slice 1 by the second half of the taps, output slice 1 input slice 0 by the first.
+    made.slices = [(0, 0, 1, 2), (1, 0, 0, 1)]
+    half = [(0, L), (xt.c_stride, CI - L)]
+    made.taps = half + [(offset + xt.n_stride, lanes) for offset, lanes in half]
+    shifts = [r * yt.h_stride + c * L for r in (0, 1) for c in (0, 1)]
+    twice = [replace(g, weights=2 * g.weights, weight_floats=2 * g.weight_floats, n_taps=4, n_slices=2, depth_taps=2) for g in made.groups]
+    made.groups = [replace(g, out_shift=shift) for shift in shifts for g in twice]
+    packed = np.concatenate([part for half in np.split(pack(w), np.cumsum([CI * s * L for s in SIZES])[:-1]) for part in (half, half)])
+    y = np.full(N * yt.n_stride, FILL, np.float32)
+    Program([Conv(made)], 64, Memory(64)).run([put(x, xt), packed, bias, y], 1, 3)
+    want = np.clip(np.einsum("nchw,oc->nohw", x, w) + bias[:CO, None, None], 0, 40)[::-1]
+    np.nan_to_num(y, copy=False)
+    check(y, yt, want.repeat(2, 2).repeat(2, 3))
+
+
+def test_refuses_depth_taps_that_are_not_there():
+    good = spec(place(2, (N, CI, H, W), L), place(5, (N, CO, H, W), L))
+    for slices in ([(0, 0, 0, 2)], [(0, 0, 1, 0)], [(0, 0, -1, 1)]):
+        with pytest.raises(ValueError, match="depth taps"):
+            Conv(SimpleNamespace(**{**vars(good), "slices": slices}))
+    with pytest.raises(ValueError, match="of 3 that share 2 taps"):
+        Conv(SimpleNamespace(**{**vars(good), "groups": [replace(good.groups[0], depth_taps=3)]}))
+
+
 def test_refuses_tiles_that_the_table_lacks():
     xt, yt = place(2, (N, CI, H, W), L), place(5, (N, CO, H, W), L)
     good = spec(xt, yt)
