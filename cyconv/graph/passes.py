@@ -18,6 +18,7 @@ PRODUCTS = ("conv2d", "conv3d", *TRANSPOSED, "linear")
 FUSED_ACTIVATIONS = {"relu": ("clamp", 0.0, inf, 0.0), "relu6": ("clamp", 0.0, 6.0, 0.0)}
 
 
+@np.errstate(all="ignore")  # weights may be infinite or NaN
 def optimise(graph: Graph) -> Graph:
     """A rewritten copy of ``graph``; the arrays of the constants are shared."""
     result = Graph()

@@ -124,6 +124,6 @@ def _resized(call: Call, x: Value, rule: Rule, dims: list[int], extent: Extent, 
     if regions is None and rule.mode != "cubic" and not rule.antialias and not rule.exclude_outside:
         how = {"mode": rule.mode, "coordinates": rule.coordinates, "rounding": rule.rounding}
         return call.emit("interpolate", x, dims=tuple(dims), size=tuple(sizes), scales=None if scales is None else tuple(each), **how)
-    if any(x.shape[dim] == 0 for dim in dims):
-        raise ValueError(f"an empty dimension of {list(x.shape)} cannot be resized")
+    if any(x.shape[dim] == 0 for dim in dims) or 0 in sizes:
+        raise ValueError(f"resizing dimensions {dims} of {list(x.shape)} to {sizes}, where one is empty")
     return resample(call, x, rule, dims, (sizes, each), None if regions is None else [regions[i] for i in changing])
