@@ -41,6 +41,7 @@ cdef extern from "microkernels.h" nogil:
         const float *w_packed
         const float *bias_packed
         const float *prefetch
+        ptrdiff_t prefetch_step
         const cy_tap *taps
         ptrdiff_t n_taps
         ptrdiff_t in_row

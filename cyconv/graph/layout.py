@@ -153,6 +153,19 @@ def flat(t: Tensor, floats: int) -> Tensor:
     return Tensor(t.buffer, 1, (1, 1, 1, floats), floats, floats, floats, t.offset)
 
 
+@dataclass(frozen=True)
+class Weights:
+    """Packed weights of a product, and how many floats of them its first group of output blocks takes."""
+
+    packed: Tensor
+    first: int
+
+
+def following_weights(following: list[Weights], own: Tensor) -> tuple[Operand, int]:
+    """What the last group of a product prefetches: the first of the next product's weights, or nothing behind the last one."""
+    return (following[0].packed.operand(), following[0].first) if following else (own.operand(), 0)
+
+
 @dataclass(eq=False)
 class Task:
     """A step before its operands are placed: ``make()`` builds the driver's step once the memory plan stands."""
@@ -167,8 +180,8 @@ class Task:
     algorithm: str = ""
     macs: int = 0
     out_bytes: int = 0
-    weights: Tensor | None = None  # of a product
-    following: list[Tensor] = field(default_factory=list)  # of a product: the weights of the next one, filled last
+    weights: Weights | None = None  # of a product
+    following: list[Weights] = field(default_factory=list)  # of a product: the weights of the next one, filled last
 
 
 def joined(dims: tuple[int, ...], *strides: tuple[int, ...]) -> tuple[tuple[int, ...], ...]:

@@ -23,6 +23,7 @@ from cyconv.graph.layout import (
     Buffer,
     Task,
     Tensor,
+    Weights,
     canonical,
     depth,
     flat,
@@ -99,7 +100,7 @@ class Lowering:
         for node in self.graph.nodes:
             HANDLERS[node.op](self, node)
         # The last group of each product prefetches the first weights of the next.
-        following: Tensor | None = None
+        following: Weights | None = None
         for task in reversed(self.tasks):
             if task.weights is not None:
                 task.following += [following] if following is not None else []

@@ -13,7 +13,7 @@ from cyconv._kernels.conv import Conv
 from cyconv._kernels.cpu import conv_pixels, lanewise_pixels
 from cyconv._kernels.movement import Pack, PadVector
 from cyconv.graph.ir import Node, Value
-from cyconv.graph.layout import NO_BORDER, Buffer, Operand, Task, Tensor, depth, image_dims, numel, round_up, slices, tensor, tensor_floats
+from cyconv.graph.layout import NO_BORDER, Buffer, Operand, Task, Tensor, Weights, depth, following_weights, image_dims, numel, round_up, slices, tensor, tensor_floats
 from cyconv.graph.lower import Lowering, lowers
 from cyconv.graph.lower_winograd import lower_winograd
 from cyconv.graph.phases import Phase, convolution
@@ -50,6 +50,7 @@ class ConvSpec:
     bias: Operand
     residual: Operand | None
     following: Operand
+    following_floats: int
     outs: list[Operand]
     blocks: list[tuple[int, int]]
     groups: list[Group]
@@ -360,10 +361,10 @@ def emit_product(p: Product) -> None:
     reads = [p.x, w, bias] + ([p.residual] if p.residual is not None else [])
     phases = f" in {len(p.phases)} phases" if len(p.phases) > 1 else ""
     algorithm = f"{p.kind} {tiles_text(t.groups, t.tiles)}{phases}{', bfloat16 weights' if p.bfloat16 else ''}"
-    following: list[Tensor] = []
+    following: list[Weights] = []
     task = low.emit_node(node, lambda: Conv(make_spec(p, w, bias, following, spec)), reads, p.outs, algorithm)
     task.following = following
-    task.weights = w
+    task.weights = Weights(w, t.groups[0].weight_floats if t.groups else 0)
     task.macs = t.macs
 
 
@@ -428,12 +429,13 @@ def packed_biases(low: Lowering, name: str, sources: list[Source]) -> Tensor:
     return packed
 
 
-def make_spec(p: Product, w: Tensor, bias: Tensor, following: list[Tensor], tables: dict) -> ConvSpec:
+def make_spec(p: Product, w: Tensor, bias: Tensor, following: list[Weights], tables: dict) -> ConvSpec:
     """The step's description with placed operands."""
     attrs, x, out = p.node.attrs, p.x, p.outs[0]
     sh, sw = p.stride
     kind, lo, hi, slope = attrs.get("activation", NO_ACTIVATION)
     res = p.residual
+    after, after_floats = following_weights(following, w)
     if p.images_are_pixels:
         in_px, out_px, res_px = x.n_stride, out.n_stride, res.n_stride if res is not None else 0
     else:
@@ -443,7 +445,8 @@ def make_spec(p: Product, w: Tensor, bias: Tensor, following: list[Tensor], tabl
         w=w.operand(),
         bias=bias.operand(),
         residual=res.operand() if res is not None else None,
-        following=(following[0] if following else w).operand(),
+        following=after,
+        following_floats=after_floats,
         outs=[t.operand() for t in p.outs],
         volumes=volumes_of(p),
         out_depth=p.depths[1],

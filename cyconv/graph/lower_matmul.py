@@ -14,7 +14,7 @@ from cyconv._kernels.conv import Conv
 from cyconv._kernels.cpu import conv_pixels
 from cyconv._kernels.movement import Pack, PadVector
 from cyconv.graph.ir import Node, Value
-from cyconv.graph.layout import Buffer, Task, Tensor, numel, round_up, tensor
+from cyconv.graph.layout import Buffer, Task, Tensor, Weights, following_weights, numel, round_up, tensor
 from cyconv.graph.lower import Lowering, lowers
 from cyconv.graph.lower_conv import ConvSpec
 from cyconv.graph.select import ITEM_MACS, Group, group_blocks, split, tiles_text
@@ -97,16 +97,18 @@ def emit_matmul(low: Lowering, node: Node, s: Sizes, y: Tensor) -> None:
     zeros = Task("pack", node.name, lambda: PadVector(bias.operand(), bias.operand(), 0, row), [bias.buffer], [bias.buffer])
     low.emit(zeros, [])
     out = Tensor(y.buffer, lanes, (1, row, 1, s.m), 0, lanes, 0, y.offset)
-    following: list[Tensor] = []
+    following: list[Weights] = []
 
     def make():
+        after, after_floats = following_weights(following, w)
         return Conv(
             ConvSpec(
                 x=x.operand(),
                 w=w.operand(),
                 bias=bias.operand(),
                 residual=None,
-                following=(following[0] if following else w).operand(),
+                following=after,
+                following_floats=after_floats,
                 outs=[out.operand()],
                 blocks=[(0, i) for i in range(blocks)],
                 groups=groups,
@@ -132,7 +134,7 @@ def emit_matmul(low: Lowering, node: Node, s: Sizes, y: Tensor) -> None:
 
     task = low.emit_node(node, make, [x, w, bias], [y], f"{len(s.left)} of {s.m}x{s.k}x{s.n}, {tiles_text(groups, tiles)}")
     task.following = following
-    task.weights = w
+    task.weights = Weights(w, groups[0].weight_floats)
     task.macs = len(s.left) * s.m * s.k * s.n
 
 

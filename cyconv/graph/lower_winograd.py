@@ -14,7 +14,7 @@ from cyconv._kernels.movement import Phases
 from cyconv._kernels.winograd import PackWinograd, WinogradInput, WinogradProduct
 from cyconv.graph.algorithm import reduced, stretches, tiles_of
 from cyconv.graph.ir import Node
-from cyconv.graph.layout import Buffer, Operand, Task, Tensor, numel, tensor, tensor_floats
+from cyconv.graph.layout import Buffer, Operand, Task, Tensor, Weights, following_weights, numel, tensor, tensor_floats
 from cyconv.graph.lower import Lowering
 from cyconv.graph.select import group_blocks, split
 from cyconv.winograd import Winograd
@@ -57,6 +57,8 @@ class ProductSpec:
 
     v: Operand
     u: Operand
+    following: Operand
+    following_floats: int
     bias: Operand
     residual: Operand | None
     out: Operand
@@ -129,15 +131,18 @@ def lower_winograd(low: Lowering, node: Node, kind: Winograd, bias: Tensor, acti
         m = low.scratch(scratch_floats * low.max_threads, f"{node.name} products")
         emit_input(low, node, x, v, stretch)
 
-        def make(stretch=stretch, groups=groups, pieces=pieces, v=v, m=m, scratch_floats=scratch_floats):
+        following: list[Weights] = []
+
+        def make(stretch=stretch, groups=groups, pieces=pieces, v=v, m=m, scratch_floats=scratch_floats, following=following):
             res = residual.operand() if residual is not None else None
-            operands = (v.operand(), u.operand(), bias.operand(), res, out.operand(), m.operand())
+            after = following_weights(following, u)
+            operands = (v.operand(), u.operand(), *after, bias.operand(), res, out.operand(), m.operand())
             return WinogradProduct(ProductSpec(*operands, stretch, groups, pieces, ci, scratch_floats, act, lo, hi, slope))
 
         reads = [v, u, bias] + ([residual] if residual is not None else [])
         task = low.emit_node(node, make, reads, [out, m], f"{kind.name} product")
         task.macs = round(numel(node.inputs[1].shape) * x.dims[0] * out.dims[2] * out.dims[3] * count / total)
-        task.weights = u
+        task.weights, task.following = Weights(u, kind.n**2 * ci * sizes[0] * lanes), following
 
 
 def winograd_input(low: Lowering, node: Node) -> tuple[Tensor, int, int]:

@@ -9,12 +9,13 @@ Groups come first in the order of items because a group's packed weights then st
 from libc.stdlib cimport free
 
 from cyconv._kernels.cpu cimport CY_CONV_BLOCKS, cy_conv_args, cy_conv_fn, cy_tap, kernels
+from cyconv._kernels.prefetch cimport ahead_of, ahead_t, cache_floats, read_following, schedule_t, part_t
 from cyconv._kernels.step cimport Step, allocate, at, cy_next_item, operand_t, read_operand, run_t, zero_border
 
 
 cdef enum:
-    MAX_PREFETCHED_FLOATS = 1 << 17      # 512 KiB: half of a second-level cache, the other half holds the group at work
     STREAM_DISTANCE_FLOATS = 1 << 11     # 8 KiB: measured on Zen 5, 9216 → 4096 at batch 1
+    LINE_FLOATS = 16                     # of what one prefetch brings
 
 
 # One to three neighbouring output blocks that one tile computes together.
@@ -55,10 +56,9 @@ cdef struct slice_t:
 
 cdef struct conv_params:
     operand_t x              # IN
-    operand_t w              # IN   packed weights, floats or bfloat16: base and offset only
+    schedule_t schedule      # packed weights, floats or bfloat16, and in which order they are read
     operand_t bias           # IN   packed biases, one vector per output block
     operand_t residual       # IN   if has_residual
-    operand_t following      # weights of the next product of the plan, to be prefetched by the last group
     operand_t *outs          # OUT
     block_t *blocks
     group_t *groups
@@ -97,9 +97,9 @@ cdef void zero_borders(const cy_conv_args *a, const conv_params *p, const group_
         zero_border(a.out[b], &p.outs[p.blocks[g.first_block + b].out])
 
 
-cdef void compute_band(const cy_conv_args *a, const conv_params *p, const group_t *g, const float *image,
-                       ptrdiff_t first_row) noexcept nogil:
-    """The tiles of rows first_row … first_row + band_rows − 1; `a` has its outputs at row 0."""
+cdef void compute_band(const cy_conv_args *a, const conv_params *p, const group_t *g, const float *image, ptrdiff_t first_row,
+                       ptrdiff_t prefetch_tile) noexcept nogil:
+    """The tiles of rows first_row … first_row + band_rows − 1; `a` has its outputs at row 0. Each tile prefetches prefetch_tile floats."""
     cdef cy_conv_args tile = a[0]
     cdef cy_conv_fn kernel
     cdef ptrdiff_t y = first_row, t, px, n_rows
@@ -121,19 +121,26 @@ cdef void compute_band(const cy_conv_args *a, const conv_params *p, const group_
             else:
                 kernel = kernels.conv[g.n_blocks - 1][n_rows - 1][p.tile_pixels[t] - 1]
             kernel(&tile)
+            tile.prefetch += prefetch_tile
         y += n_rows
 
 
-cdef const float *next_weights(const conv_params *p, const run_t *run, const group_t *g) noexcept nogil:
-    """What the tiles of group `g` prefetch: the weights of the group after it, which then wait in the cache when their turn comes.
+cdef ptrdiff_t set_prefetch(cy_conv_args *a, const conv_params *p, const run_t *run, const group_t *g, ptrdiff_t item) noexcept nogil:
+    """What the item's first tile prefetches; how many floats on the next tile begins.
 
-    A group too large for that is read once, straight through; there a short way ahead is right.
+    A group whose weights are too many to wait in the cache is read once, straight through; there a short way ahead is right.
     """
-    if g.weight_floats > MAX_PREFETCHED_FLOATS:
-        return at(run, &p.w) + g.weights + STREAM_DISTANCE_FLOATS
-    if g + 1 < p.groups + p.n_groups:
-        return at(run, &p.w) + (g + 1).weights
-    return at(run, &p.following)
+    cdef ahead_t ahead
+    cdef ptrdiff_t step = g.n_blocks * kernels.lanes, slices, tiles, each
+    if g.weight_floats > cache_floats() // 8 * 3:  # two such groups leave a quarter for the input
+        a.prefetch, a.prefetch_step = a.w_packed + STREAM_DISTANCE_FLOATS, step
+        return 0
+    slices = g.weight_floats // step
+    tiles = g.n_tiles * ((min(g.band_rows, g.rows) + g.tile_rows - 1) // g.tile_rows)
+    ahead = ahead_of(&p.schedule, run, g - p.groups, item)
+    each = min((ahead.floats + tiles - 1) // tiles, slices * LINE_FLOATS)
+    a.prefetch, a.prefetch_step = ahead.start, (each + slices - 1) // slices
+    return each
 
 
 cdef void conv_share(const void *params, const run_t *run) noexcept nogil:
@@ -141,8 +148,8 @@ cdef void conv_share(const void *params, const run_t *run) noexcept nogil:
     cdef const group_t *g = p.groups
     cdef const slice_t *s
     cdef cy_conv_args a
-    cdef const float *weights = at(run, &p.w)
-    cdef ptrdiff_t item, volume, band, i
+    cdef const float *weights = at(run, &p.schedule.w)
+    cdef ptrdiff_t item, volume, band, i, prefetch_tile
     for i in range(CY_CONV_BLOCKS):
         a.residual[i] = NULL
         a.res_row[i] = 0
@@ -166,11 +173,12 @@ cdef void conv_share(const void *params, const run_t *run) noexcept nogil:
         a.bias_packed = at(run, &p.bias) + g.first_block * kernels.lanes
         a.taps = p.taps + g.first_tap + s.first_tap * (g.n_taps // g.depth_taps)
         a.n_taps = (s.end_tap - s.first_tap) * (g.n_taps // g.depth_taps)
-        a.prefetch = next_weights(p, run, g)
+        prefetch_tile = set_prefetch(&a, p, run, g, item)
         set_outputs(&a, p, run, g, volume * p.out_depth + s.out)
         if band == 0 and g.out_shift == 0:
             zero_borders(&a, p, g)
-        compute_band(&a, p, g, at(run, &p.x) + g.input + volume * p.x_volume + s.input, band * g.band_rows)
+        compute_band(&a, p, g, at(run, &p.x) + g.input + volume * p.x_volume + s.input, band * g.band_rows,
+                     prefetch_tile)
 
 
 cdef class Conv(Step):
@@ -181,9 +189,8 @@ cdef class Conv(Step):
         self.fn = conv_share
         self.params = p
         read_operand(&p.x, spec.x)
-        read_operand(&p.w, spec.w)
         read_operand(&p.bias, spec.bias)
-        read_operand(&p.following, spec.following)
+        read_following(&p.schedule, spec.w, spec.following, spec.following_floats)
         p.has_residual = spec.residual is not None
         if p.has_residual:
             read_operand(&p.residual, spec.residual)
@@ -195,7 +202,7 @@ cdef class Conv(Step):
         self.check(p)
 
     cdef int read_tables(self, conv_params *p, spec) except -1:
-        cdef Py_ssize_t i
+        cdef Py_ssize_t i, items
         p.n_groups, p.n_tiles = len(spec.groups), len(spec.tiles)
         p.outs = <operand_t *> allocate(len(spec.outs), sizeof(operand_t))
         for i, out in enumerate(spec.outs):
@@ -204,11 +211,15 @@ cdef class Conv(Step):
         for i, (out, index) in enumerate(spec.blocks):
             p.blocks[i].out, p.blocks[i].index = out, index
         p.groups = <group_t *> allocate(p.n_groups, sizeof(group_t))
+        p.schedule.parts = <part_t *> allocate(p.n_groups, sizeof(part_t))
+        p.schedule.n_parts = p.n_groups
         for i, g in enumerate(spec.groups):
             p.groups[i] = group_t(g.n_blocks, g.first_block, g.weights, g.weight_floats, g.input, g.first_tap, g.n_taps,
                                   g.first_tile, g.n_tiles, g.tile_rows, g.band_rows, g.rows, g.out_shift, g.first_slice, g.n_slices,
                                   g.depth_taps, p.n_items, (g.rows + g.band_rows - 1) // g.band_rows)
-            p.n_items += p.groups[i].bands * g.n_slices * p.volumes
+            items = p.groups[i].bands * g.n_slices * p.volumes
+            p.schedule.parts[i] = part_t(g.weights, g.weight_floats, p.n_items, items)
+            p.n_items += items
         p.slices = <slice_t *> allocate(len(spec.slices), sizeof(slice_t))
         for i, (out, start, first, end) in enumerate(spec.slices):
             p.slices[i] = slice_t(out, start, first, end)
@@ -248,6 +259,7 @@ cdef class Conv(Step):
             free(p.outs)
             free(p.blocks)
             free(p.groups)
+            free(p.schedule.parts)
             free(p.taps)
             free(p.tile_start)
             free(p.tile_pixels)

@@ -17,11 +17,13 @@ from cyconv._kernels.cpu cimport (
     CY_WINO_KINDS, CY_WINO_MAX_N, CY_WINO_MAX_R, cy_conv_args, cy_tap, cy_wino_input_args, cy_wino_output_args, cy_wino_weights_args,
     kernels,
 )
+from cyconv._kernels.prefetch cimport ahead_of, ahead_t, cache_floats, part_t, read_following, schedule_t
 from cyconv._kernels.step cimport Step, allocate, at, blocks, cy_next_item, operand_t, read_operand, run_t, zero_border
 
 cdef enum:
     INPUT_RUN = 8        # tiles of one input item: about 1 µs
     MAX_LANES = 16
+    LINE_FLOATS = 16     # of what one prefetch brings
 
 
 # How a stretch of tiles lies over the images. Tile t of the stretch is tile first + t of all, counted by image, row, column.
@@ -112,7 +114,7 @@ cdef struct group_t:
 
 cdef struct product_params:
     operand_t v                  # IN
-    operand_t u                  # IN
+    schedule_t schedule          # IN   transformed weights, and in which order they are read
     operand_t bias               # IN
     operand_t residual           # IN   if has_residual
     operand_t out                # OUT
@@ -128,13 +130,20 @@ cdef struct product_params:
     float lo, hi, slope
 
 
-cdef void multiply(const product_params *p, const run_t *run, const group_t *g, ptrdiff_t first, ptrdiff_t last, float *m,
+cdef void multiply(const product_params *p, const run_t *run, const group_t *g, ahead_t ahead, ptrdiff_t first, ptrdiff_t last, float *m,
                    ptrdiff_t m_block) noexcept nogil:
-    """Products of pieces first … last − 1: m[(p·n_blocks + o)·m_block + t·L + l], t counted from the first piece's first tile."""
+    """Products of pieces first … last − 1: m[(p·n_blocks + o)·m_block + t·L + l], t counted from the first piece's first tile.
+
+    Each prefetches its part of `ahead`, at most a line for each slice of weights; where those are too many to wait in the cache, what the
+    next point needs.
+    """
     cdef const tiles_t *s = &p.tiles
     cdef cy_conv_args a
     cdef ptrdiff_t point, i, L = kernels.lanes
     cdef ptrdiff_t slice_floats = p.channels * g.n_blocks * L
+    cdef ptrdiff_t products = s.points * (last - first)
+    cdef bint near = s.points * slice_floats > cache_floats() // 4
+    cdef ptrdiff_t prefetched = slice_floats // (last - first) if near else (ahead.floats + products - 1) // products
     cdef int b
     cdef float zeros[48]
     for b in range(48):
@@ -144,14 +153,18 @@ cdef void multiply(const product_params *p, const run_t *run, const group_t *g, 
     a.act, a.lo, a.hi, a.slope = 0, 0.0, 0.0, 0.0
     for b in range(3):
         a.residual[b], a.out_row[b], a.res_row[b] = NULL, 0, 0
+    prefetched = min(prefetched, p.channels * LINE_FLOATS)
+    a.prefetch, a.prefetch_step = ahead.start, (prefetched + p.channels - 1) // p.channels
     for point in range(s.points):
-        a.w_packed = at(run, &p.u) + g.weights + point * slice_floats
-        a.prefetch = a.w_packed + slice_floats
+        a.w_packed = at(run, &p.schedule.w) + g.weights + point * slice_floats
+        if near:
+            a.prefetch = a.w_packed + slice_floats if point < s.points - 1 else ahead.start
         for i in range(first, last):
             a.inp = at(run, &p.v) + (point * a.n_taps * s.count + p.piece_start[i]) * L
             for b in range(g.n_blocks):
                 a.out[b] = m + (point * g.n_blocks + b) * m_block + (p.piece_start[i] - p.piece_start[first]) * L
             kernels.conv[g.n_blocks - 1][0][p.piece_tiles[i] - 1](&a)
+            a.prefetch += prefetched
 
 
 cdef void transform_back(const product_params *p, const run_t *run, const group_t *g, ptrdiff_t t0, ptrdiff_t t1, const float *m,
@@ -199,7 +212,7 @@ cdef void product_share(const void *params, const run_t *run) noexcept nogil:
         t0 = p.piece_start[first]
         t1 = p.piece_start[last - 1] + p.piece_tiles[last - 1]
         m_block = (t1 - t0) * kernels.lanes
-        multiply(p, run, g, first, last, m, m_block)
+        multiply(p, run, g, ahead_of(&p.schedule, run, g - p.groups, item), first, last, m, m_block)
         transform_back(p, run, g, t0, t1, m, m_block)
 
 
@@ -212,7 +225,7 @@ cdef class WinogradProduct(Step):
         self.fn = product_share
         self.params = p
         read_operand(&p.v, spec.v)
-        read_operand(&p.u, spec.u)
+        read_following(&p.schedule, spec.u, spec.following, spec.following_floats)
         read_operand(&p.bias, spec.bias)
         read_operand(&p.out, spec.out)
         read_operand(&p.scratch, spec.scratch)
@@ -233,15 +246,18 @@ cdef class WinogradProduct(Step):
         self.read_groups(p, spec)
 
     cdef int read_groups(self, product_params *p, spec) except -1:
-        cdef Py_ssize_t i, piece
+        cdef Py_ssize_t i, piece, items
         cdef group_t *g
-        p.n_groups = len(spec.groups)
+        p.n_groups = p.schedule.n_parts = len(spec.groups)
+        p.schedule.parts = <part_t *> allocate(p.n_groups, sizeof(part_t))
         p.groups = <group_t *> allocate(p.n_groups, sizeof(group_t))
         for i, group in enumerate(spec.groups):
             g = &p.groups[i]
             g[0] = group_t(group.n_blocks, group.first_block, group.weights, group.first_piece, group.n_pieces,
                            group.item_pieces, p.n_items)
-            p.n_items += (g.n_pieces + g.item_pieces - 1) // g.item_pieces
+            items = (g.n_pieces + g.item_pieces - 1) // g.item_pieces
+            p.schedule.parts[i] = part_t(g.weights, p.tiles.points * p.channels * g.n_blocks * kernels.lanes, p.n_items, items)
+            p.n_items += items
             for piece in range(g.first_piece, g.first_piece + g.n_pieces):
                 if not 1 <= p.piece_tiles[piece] <= kernels.conv_pixels[g.n_blocks - 1][0]:
                     raise ValueError(f"no tile of {g.n_blocks} blocks x {p.piece_tiles[piece]} pixels")
@@ -251,6 +267,7 @@ cdef class WinogradProduct(Step):
         cdef product_params *p = <product_params *> self.params
         if p != NULL:
             free(p.groups)
+            free(p.schedule.parts)
             free(p.piece_start)
             free(p.piece_tiles)
             free(p.taps)

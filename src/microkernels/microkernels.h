@@ -30,7 +30,8 @@ typedef struct {
   const float *in;          /* IN  first pixel of the tile, tap offset 0 */
   const float *w_packed;    /* IN  one slice per (tap, lane) pair, in order */
   const float *bias_packed; /* IN  blocks·LANES */
-  const float *prefetch;    /* weights that will be needed next, walked at the pace of w_packed; never dereferenced */
+  const float *prefetch;    /* what will be needed next, see conv.inc; never dereferenced */
+  ptrdiff_t prefetch_step;  /* floats that it moves on with each slice of weights */
   const cy_tap *taps;       /* IN  n_taps */
   ptrdiff_t n_taps;
   ptrdiff_t in_row, in_px;            /* between the rows and pixels of the tile, in the input */
