@@ -42,6 +42,7 @@ cdef extern from "microkernels.h" nogil:
         const float *bias_packed
         const float *prefetch
         ptrdiff_t prefetch_step
+        int prefetch_taps
         const cy_tap *taps
         ptrdiff_t n_taps
         ptrdiff_t in_row
@@ -136,6 +137,7 @@ cdef extern from "microkernels.h" nogil:
         void (*lp_pool)(const cy_pool_args *) noexcept nogil
         void (*interleave)(const float *const *, float *, ptrdiff_t) noexcept nogil
         void (*deinterleave)(const float *, float *const *, ptrdiff_t) noexcept nogil
+        void (*take)(const float *, ptrdiff_t, float *, ptrdiff_t) noexcept nogil
         void (*unary)(int, const float *, float *, ptrdiff_t, float, float) noexcept nogil
         void (*binary)(int, const float *, const float *, float *, ptrdiff_t, int) noexcept nogil
         void (*integer_unary)(int, int, const void *, void *, ptrdiff_t) noexcept nogil

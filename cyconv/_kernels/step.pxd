@@ -5,14 +5,15 @@
 # a step are done before it calls the next.
 
 cdef extern from "parallel.h" nogil:
-    ptrdiff_t cy_next_item(ptrdiff_t *counter)
+    ptrdiff_t cy_next_item(ptrdiff_t *ranges, ptrdiff_t pitch, int thread, int n_threads, ptrdiff_t n_items)
 
 # The state of one call of a plan on one thread. `bases` holds one pointer per buffer of the plan (arena, constants, inputs,
-# outputs), the same for all threads; `counter` is this step's count of items taken, zero when the step begins. A step that meets an
+# outputs), the same for all threads; `ranges` counts the items of this step that were taken, see parallel.h. A step that meets an
 # index out of range sets `fault`, reads nothing there, and goes on; the call then ends with an IndexError.
 ctypedef struct run_t:
     char **bases
-    ptrdiff_t *counter
+    ptrdiff_t *ranges
+    ptrdiff_t range_pitch
     bint *fault
     int thread
     int n_threads
@@ -54,6 +55,10 @@ cdef ptrdiff_t *copy_ints(object values) except NULL
 cdef inline float *at(const run_t *run, const operand_t *t) noexcept nogil:
     """The address of the tensor's element (0, 0, 0, 0) in this run."""
     return <float *> run.bases[t.base] + t.offset
+
+cdef inline ptrdiff_t next_item(const run_t *run, ptrdiff_t n_items) noexcept nogil:
+    """An item below n_items that this thread shall do now, or n_items when all are taken."""
+    return cy_next_item(run.ranges, run.range_pitch, run.thread, run.n_threads, n_items)
 
 cdef inline float *image_at(const run_t *run, const operand_t *t, ptrdiff_t image) noexcept nogil:
     """The address of an image, or of a slice where the tensor holds volumes."""

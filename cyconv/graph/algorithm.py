@@ -10,6 +10,7 @@ size and number of threads.
 from __future__ import annotations
 
 from cyconv._kernels.cpu import conv_pixels
+from cyconv._kernels.prefetch import second_level_floats
 from cyconv.graph.ir import Node
 from cyconv.graph.select import group_blocks, split, tiling
 from cyconv.winograd import ALL, AUTOMATIC, Winograd
@@ -17,13 +18,13 @@ from cyconv.winograd import ALL, AUTOMATIC, Winograd
 BY_NAME = {kind.name: kind for kind in ALL}
 LEAST_GAIN = 0.9  # of the estimated time: below it, direct convolution stays, which rounds less
 # Of the transformed input of a stretch: half of a second-level cache, the rest is for weights and products.
-STRETCH_FLOATS = 1 << 17
+STRETCH_FLOATS = second_level_floats() // 2
 MIN_STRETCH = 28  # tiles: fewer would fetch the weights too often
 # Cycles of the transforms of one tile and channel block (measured on Zen 5, AVX-512, in the second-level cache; 20 more for its place).
 INPUT_CYCLES = {"F(2,3)": 65, "F(3,3)": 100, "F(4,3)": 140, "F(2,5)": 140, "F(4,4)": 250, "F(3,5)": 235, "F(6,3)": 370, "F(4,5)": 345}
 OUTPUT_CYCLES = {"F(2,3)": 60, "F(3,3)": 95, "F(4,3)": 120, "F(2,5)": 105, "F(4,4)": 150, "F(3,5)": 130, "F(6,3)": 305, "F(4,5)": 190}
 PHASE_CYCLES = 1  # of one float that moves into its phase
-WEIGHT_BYTES_PER_CYCLE = 10  # that one core reads beyond its own caches; Winograd's weights are up to four times as many
+WEIGHT_BYTES_PER_CYCLE = 6  # that one core reads beyond its own caches; Winograd's weights are up to four times as many
 
 
 def reduced(node: Node) -> tuple[int, int]:

@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from math import prod
 from typing import TYPE_CHECKING
 
+from cyconv._kernels.prefetch import second_level_floats
+
 if TYPE_CHECKING:
     from cyconv._kernels.step import Step
 
@@ -155,15 +157,20 @@ def flat(t: Tensor, floats: int) -> Tensor:
 
 @dataclass(frozen=True)
 class Weights:
-    """Packed weights of a product, and how many floats of them its first group of output blocks takes."""
+    """Packed weights of a product, and how many floats of them a thread needs first; ``shared`` when each thread begins with a group of its
+    own."""
 
     packed: Tensor
     first: int
+    shared: bool = True
 
 
-def following_weights(following: list[Weights], own: Tensor) -> tuple[Operand, int]:
-    """What the last group of a product prefetches: the first of the next product's weights, or nothing behind the last one."""
-    return (following[0].packed.operand(), following[0].first) if following else (own.operand(), 0)
+def following_weights(following: list[Weights], own: Tensor) -> tuple[Operand, tuple[int, int]]:
+    """What the last items of a product prefetch: where, and (first, total) floats, as in drivers/prefetch.pyx."""
+    if not following:
+        return own.operand(), (0, 0)
+    w = following[0]
+    return w.packed.operand(), (min(w.first, second_level_floats() // 4), w.packed.buffer.floats if w.shared else 0)
 
 
 @dataclass(eq=False)

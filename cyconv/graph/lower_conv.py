@@ -7,22 +7,24 @@ more *sources*: the weights of each of several merged 1x1 convolutions, or of ea
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from cyconv._kernels.conv import Conv
 from cyconv._kernels.cpu import conv_pixels, lanewise_pixels
 from cyconv._kernels.movement import Pack, PadVector
+from cyconv._kernels.prefetch import second_level_floats
 from cyconv.graph.ir import Node, Value
 from cyconv.graph.layout import NO_BORDER, Buffer, Operand, Task, Tensor, Weights, depth, following_weights, image_dims, numel, round_up, slices, tensor, tensor_floats
 from cyconv.graph.lower import Lowering, lowers
 from cyconv.graph.lower_winograd import lower_winograd
 from cyconv.graph.phases import Phase, convolution
-from cyconv.graph.select import Group, band_rows, group_blocks, tiles_text, tiling
+from cyconv.graph.select import Group, Traffic, band_rows, bands_first, group_blocks, tiles_text, tiling
 
 ACTIVATIONS = {"none": 0, "clamp": 1, "leaky_relu": 2}
 Tap = tuple[int, int, int, int, int]  # offset, lanes, channel within the source, kernel row, kernel column
 Pairs = list[tuple[int, int]]
 NO_ACTIVATION = ("none", 0.0, 0.0, 0.0)
+LEAST_BANDS = 4  # items of a product that goes band by band: with fewer, threads would wait for each other
 
 
 @dataclass
@@ -50,7 +52,7 @@ class ConvSpec:
     bias: Operand
     residual: Operand | None
     following: Operand
-    following_floats: int
+    following_floats: tuple[int, int]
     outs: list[Operand]
     blocks: list[tuple[int, int]]
     groups: list[Group]
@@ -65,6 +67,8 @@ class ConvSpec:
     in_px: int
     out_px: int
     res_px: int
+    bands_first: bool
+    pointwise: bool
     lanewise: bool
     bfloat16: bool
     act: int
@@ -125,6 +129,7 @@ class Tables:
     slices: list[tuple[int, int, int, int]] = field(default_factory=list)
     weights: int = 0  # floats
     macs: int = 0
+    bands_first: bool = False
 
 
 @lowers("conv2d", "conv3d")
@@ -354,18 +359,42 @@ def emit_product(p: Product) -> None:
             runs.append([s])
     t = Tables()
     packing = [plan_phase(p, phase, runs, t) for phase in p.phases]
+    t.bands_first = order_bands(p, t)
     w = packed_weights(p, runs, packing, t.weights)
     bias = packed_biases(low, node.name, p.sources)
     blocks = [(s.out, s.out_block + b) for s in p.sources for b in range(s.blocks(lanes))]
-    spec = {"blocks": blocks, "groups": t.groups, "taps": t.taps, "tiles": t.tiles, "slices": t.slices}
+    spec = {"bands_first": t.bands_first, "blocks": blocks, "groups": t.groups, "taps": t.taps, "tiles": t.tiles, "slices": t.slices}
     reads = [p.x, w, bias] + ([p.residual] if p.residual is not None else [])
     phases = f" in {len(p.phases)} phases" if len(p.phases) > 1 else ""
     algorithm = f"{p.kind} {tiles_text(t.groups, t.tiles)}{phases}{', bfloat16 weights' if p.bfloat16 else ''}"
     following: list[Weights] = []
     task = low.emit_node(node, lambda: Conv(make_spec(p, w, bias, following, spec)), reads, p.outs, algorithm)
     task.following = following
-    task.weights = Weights(w, t.groups[0].weight_floats if t.groups else 0)
+    task.weights = Weights(w, t.weights if t.bands_first else t.groups[0].weight_floats if t.groups else 0, not t.bands_first)
     task.macs = t.macs
+
+
+def order_bands(p: Product, t: Tables) -> bool:
+    """Whether bands come first, see :func:`bands_first`; if so, the groups are given the same bands, of one item for all of them."""
+    if len(p.phases) != 1 or len({g.first_tap for g in t.groups}) != 1 or p.kind == "lanewise" or p.images_are_pixels:
+        return False
+    rows, _ = p.extent(p.phases[0])
+    images = volumes_of(p) * len(p.phases[0].slices)
+    tile_rows = max(g.tile_rows for g in t.groups)
+    reads = numel(p.x.dims) // (p.stride[0] * p.stride[1] if pointwise(p) else 1)
+    writes = sum(numel(o.dims) for o in p.outs) * (2 if p.residual is not None else 1)
+    for band in (band_rows(rows, tile_rows, t.macs // max(rows * images, 1)), round_up(rows, tile_rows)):
+        bands = -(-rows // band) * images
+        traffic = Traffic(reads, writes, t.weights, len(t.groups), bands)
+        if bands >= LEAST_BANDS and bands_first(traffic, second_level_floats()):
+            t.groups = [replace(g, band_rows=band) for g in t.groups]
+            return True
+    return False
+
+
+def pointwise(p: Product) -> bool:
+    """Whether an output pixel reads one input pixel only."""
+    return p.kind == "dense" and all(len(phase.row_cells) == len(phase.column_cells) == 1 for phase in p.phases)
 
 
 def packed_weights(p: Product, runs: list[list[Source]], packing: list[list[tuple[list[Tap], Pairs]]], floats: int) -> Tensor:
@@ -456,6 +485,7 @@ def make_spec(p: Product, w: Tensor, bias: Tensor, following: list[Weights], tab
         in_px=in_px,
         out_px=out_px,
         res_px=res_px,
+        pointwise=pointwise(p),
         lanewise=p.kind == "lanewise",
         bfloat16=p.bfloat16,
         act=ACTIVATIONS[kind],

@@ -123,6 +123,8 @@ def emit_matmul(low: Lowering, node: Node, s: Sizes, y: Tensor) -> None:
                 in_px=s.k,
                 out_px=row,
                 res_px=0,
+                bands_first=False,
+                pointwise=False,
                 lanewise=False,
                 bfloat16=False,
                 act=0,

@@ -58,7 +58,7 @@ class ProductSpec:
     v: Operand
     u: Operand
     following: Operand
-    following_floats: int
+    following_floats: tuple[int, int]
     bias: Operand
     residual: Operand | None
     out: Operand

@@ -3,14 +3,15 @@
 Layer: drivers. graph/select decides groups, tiles and taps and the lowering makes the step; this file walks over them.
 The output is split into items of (output group, volume, slice, band of rows); an image is a volume of one slice. An item writes its
 own pixels of its own channel blocks and only reads the input, so items are independent; the reduction over taps stays inside one tile.
-Groups come first in the order of items because a group's packed weights then stay in the cache while the images pass by.
+Groups come first in the order of items because a group's packed weights then stay in the cache while the images pass by. With
+`bands_first` it is the other way round, for inputs that do not stay in the cache: an item is a band, for all groups.
 """
 
 from libc.stdlib cimport free
 
 from cyconv._kernels.cpu cimport CY_CONV_BLOCKS, cy_conv_args, cy_conv_fn, cy_tap, kernels
-from cyconv._kernels.prefetch cimport ahead_of, ahead_t, cache_floats, read_following, schedule_t, part_t
-from cyconv._kernels.step cimport Step, allocate, at, cy_next_item, operand_t, read_operand, run_t, zero_border
+from cyconv._kernels.prefetch cimport ahead_of, ahead_t, cache_floats, following_of, read_following, schedule_t, part_t
+from cyconv._kernels.step cimport Step, allocate, at, next_item, operand_t, read_operand, run_t, zero_border
 
 
 cdef enum:
@@ -71,7 +72,8 @@ cdef struct conv_params:
     ptrdiff_t x_volume       # between the volumes of the input
     ptrdiff_t row_step       # between the output rows of a group, in rows
     ptrdiff_t in_row, in_px, out_px, res_px
-    bint has_residual, lanewise, bfloat16
+    bint has_residual, lanewise, bfloat16, bands_first
+    bint pointwise           # whether a tap reads nothing but the pixel itself
     int act
     float lo, hi, slope
 
@@ -99,7 +101,10 @@ cdef void zero_borders(const cy_conv_args *a, const conv_params *p, const group_
 
 cdef void compute_band(const cy_conv_args *a, const conv_params *p, const group_t *g, const float *image, ptrdiff_t first_row,
                        ptrdiff_t prefetch_tile) noexcept nogil:
-    """The tiles of rows first_row … first_row + band_rows − 1; `a` has its outputs at row 0. Each tile prefetches prefetch_tile floats."""
+    """The tiles of rows first_row … first_row + band_rows − 1; `a` has its outputs at row 0.
+
+    Each tile prefetches prefetch_tile floats, or, with prefetch_taps, the input that lies so far from its own.
+    """
     cdef cy_conv_args tile = a[0]
     cdef cy_conv_fn kernel
     cdef ptrdiff_t y = first_row, t, px, n_rows
@@ -120,65 +125,99 @@ cdef void compute_band(const cy_conv_args *a, const conv_params *p, const group_
                 kernel = kernels.linear_bf16[g.n_blocks - 1][p.tile_pixels[t] - 1]
             else:
                 kernel = kernels.conv[g.n_blocks - 1][n_rows - 1][p.tile_pixels[t] - 1]
+            if a.prefetch_taps:
+                tile.prefetch = tile.inp + prefetch_tile
             kernel(&tile)
             tile.prefetch += prefetch_tile
         y += n_rows
 
 
-cdef ptrdiff_t set_prefetch(cy_conv_args *a, const conv_params *p, const run_t *run, const group_t *g, ptrdiff_t item) noexcept nogil:
-    """What the item's first tile prefetches; how many floats on the next tile begins.
-
-    A group whose weights are too many to wait in the cache is read once, straight through; there a short way ahead is right.
-    """
-    cdef ahead_t ahead
-    cdef ptrdiff_t step = g.n_blocks * kernels.lanes, slices, tiles, each
-    if g.weight_floats > cache_floats() // 8 * 3:  # two such groups leave a quarter for the input
-        a.prefetch, a.prefetch_step = a.w_packed + STREAM_DISTANCE_FLOATS, step
-        return 0
-    slices = g.weight_floats // step
-    tiles = g.n_tiles * ((min(g.band_rows, g.rows) + g.tile_rows - 1) // g.tile_rows)
-    ahead = ahead_of(&p.schedule, run, g - p.groups, item)
-    each = min((ahead.floats + tiles - 1) // tiles, slices * LINE_FLOATS)
-    a.prefetch, a.prefetch_step = ahead.start, (each + slices - 1) // slices
+cdef ptrdiff_t spread(cy_conv_args *a, const group_t *g, ahead_t ahead) noexcept nogil:
+    """Let the tiles of an item prefetch equal parts of `ahead`: how many floats each."""
+    cdef ptrdiff_t slices = max(g.weight_floats // (g.n_blocks * kernels.lanes), 1)
+    cdef ptrdiff_t tiles = g.n_tiles * ((min(g.band_rows, g.rows) + g.tile_rows - 1) // g.tile_rows)
+    cdef ptrdiff_t each = min((ahead.floats + tiles - 1) // tiles, slices * LINE_FLOATS)
+    a.prefetch, a.prefetch_step, a.prefetch_taps = ahead.start, (each + slices - 1) // slices, False
     return each
+
+
+# One item: a group, or all of them, and the place of a band.
+cdef struct place_t:
+    ptrdiff_t volume, band
+    const slice_t *slice
+
+
+cdef inline place_t place_of(const conv_params *p, const group_t *g, ptrdiff_t i) noexcept nogil:
+    """Where the i-th band of a group lies."""
+    return place_t(i // g.bands // g.n_slices, i % g.bands, &p.slices[g.first_slice + i // g.bands % g.n_slices])
+
+
+cdef inline ptrdiff_t input_of(const conv_params *p, const group_t *g, const place_t *place) noexcept nogil:
+    """Where the input of a band begins."""
+    return g.input + place.volume * p.x_volume + place.slice.input + place.band * g.band_rows * p.in_row
+
+
+cdef void compute_item(cy_conv_args *a, const conv_params *p, const run_t *run, const group_t *g, const place_t *place,
+                       ptrdiff_t prefetch_tile) noexcept nogil:
+    """One band of one group; of `a`, what is the same for all is set, and what its tiles prefetch."""
+    cdef const slice_t *s = place.slice
+    a.w_packed = at(run, &p.schedule.w) + g.weights + s.first_tap * (g.weight_floats // g.depth_taps)
+    a.bias_packed = at(run, &p.bias) + g.first_block * kernels.lanes
+    a.taps = p.taps + g.first_tap + s.first_tap * (g.n_taps // g.depth_taps)
+    a.n_taps = (s.end_tap - s.first_tap) * (g.n_taps // g.depth_taps)
+    set_outputs(a, p, run, g, place.volume * p.out_depth + s.out)
+    if place.band == 0 and g.out_shift == 0:
+        zero_borders(a, p, g)
+    compute_band(a, p, g, at(run, &p.x) + g.input + place.volume * p.x_volume + s.input, place.band * g.band_rows, prefetch_tile)
+
+
+cdef void compute_bands_first(cy_conv_args *a, const conv_params *p, const run_t *run, ptrdiff_t item) noexcept nogil:
+    """One band of all groups. The tiles of the first one prefetch the input of the next band, those of the last band what follows."""
+    cdef ptrdiff_t k, prefetch_tile
+    cdef const group_t *g = p.groups
+    cdef place_t place = place_of(p, g, item), next
+    for k in range(p.n_groups):
+        g = p.groups + k
+        prefetch_tile = a.prefetch_step = a.prefetch_taps = 0
+        a.prefetch = at(run, &p.x)
+        if item + 1 == p.n_items:
+            prefetch_tile = spread(a, g, following_of(&p.schedule, run))
+        elif k == 0 and p.pointwise:
+            next = place_of(p, g, item + 1)
+            a.prefetch_step, a.prefetch_taps = p.in_px, True
+            prefetch_tile = input_of(p, g, &next) - input_of(p, g, &place)
+        compute_item(a, p, run, g, &place, prefetch_tile)
 
 
 cdef void conv_share(const void *params, const run_t *run) noexcept nogil:
     cdef const conv_params *p = <const conv_params *> params
     cdef const group_t *g = p.groups
-    cdef const slice_t *s
     cdef cy_conv_args a
-    cdef const float *weights = at(run, &p.schedule.w)
-    cdef ptrdiff_t item, volume, band, i, prefetch_tile
+    cdef place_t place
+    cdef ptrdiff_t item, i, prefetch_tile
     for i in range(CY_CONV_BLOCKS):
         a.residual[i] = NULL
         a.res_row[i] = 0
-    a.in_row = p.in_row
-    a.in_px = p.in_px
-    a.out_px = p.out_px
-    a.res_px = p.res_px
-    a.act = p.act
-    a.lo = p.lo
-    a.hi = p.hi
-    a.slope = p.slope
+    a.in_row, a.in_px, a.out_px, a.res_px = p.in_row, p.in_px, p.out_px, p.res_px
+    a.act, a.lo, a.hi, a.slope = p.act, p.lo, p.hi, p.slope
     while True:
-        item = cy_next_item(run.counter)
+        item = next_item(run, p.n_items)
         if item >= p.n_items:
             return
+        if p.bands_first:
+            compute_bands_first(&a, p, run, item)
+            continue
+        while item < g.first_item:
+            g -= 1
         while item >= g.first_item + g.bands * g.n_slices * p.volumes:
-            g += 1  # items only grow
-        i, band = (item - g.first_item) // g.bands, (item - g.first_item) % g.bands
-        volume, s = i // g.n_slices, &p.slices[g.first_slice + i % g.n_slices]
-        a.w_packed = weights + g.weights + s.first_tap * (g.weight_floats // g.depth_taps)
-        a.bias_packed = at(run, &p.bias) + g.first_block * kernels.lanes
-        a.taps = p.taps + g.first_tap + s.first_tap * (g.n_taps // g.depth_taps)
-        a.n_taps = (s.end_tap - s.first_tap) * (g.n_taps // g.depth_taps)
-        prefetch_tile = set_prefetch(&a, p, run, g, item)
-        set_outputs(&a, p, run, g, volume * p.out_depth + s.out)
-        if band == 0 and g.out_shift == 0:
-            zero_borders(&a, p, g)
-        compute_band(&a, p, g, at(run, &p.x) + g.input + volume * p.x_volume + s.input, band * g.band_rows,
-                     prefetch_tile)
+            g += 1
+        place = place_of(p, g, item - g.first_item)
+        if g.weight_floats > cache_floats() // 8 * 3:  # two such groups leave a quarter for the input; larger ones are read straight through
+            prefetch_tile, a.prefetch_step, a.prefetch_taps = 0, g.n_blocks * kernels.lanes, False
+            a.prefetch = at(run, &p.schedule.w) + g.weights + STREAM_DISTANCE_FLOATS
+        else:
+            prefetch_tile = spread(&a, g, ahead_of(&p.schedule, run, g - p.groups, item))
+        compute_item(&a, p, run, g, &place, prefetch_tile)
 
 
 cdef class Conv(Step):
@@ -195,6 +234,7 @@ cdef class Conv(Step):
         if p.has_residual:
             read_operand(&p.residual, spec.residual)
         p.lanewise, p.bfloat16 = spec.lanewise, spec.bfloat16
+        p.bands_first, p.pointwise = spec.bands_first, spec.pointwise
         p.volumes, p.out_depth, p.x_volume, p.row_step = spec.volumes, spec.out_depth, spec.x_volume, spec.row_step
         p.in_row, p.in_px, p.out_px, p.res_px = spec.in_row, spec.in_px, spec.out_px, spec.res_px
         p.act, p.lo, p.hi, p.slope = spec.act, spec.lo, spec.hi, spec.slope
@@ -220,6 +260,9 @@ cdef class Conv(Step):
             items = p.groups[i].bands * g.n_slices * p.volumes
             p.schedule.parts[i] = part_t(g.weights, g.weight_floats, p.n_items, items)
             p.n_items += items
+        p.schedule.n_items = p.n_items
+        if p.bands_first:  # all groups have the same bands
+            p.n_items //= max(p.n_groups, 1)
         p.slices = <slice_t *> allocate(len(spec.slices), sizeof(slice_t))
         for i, (out, start, first, end) in enumerate(spec.slices):
             p.slices[i] = slice_t(out, start, first, end)
@@ -239,6 +282,10 @@ cdef class Conv(Step):
         cdef slice_t *s
         for i in range(p.n_groups):
             g = &p.groups[i]
+            if p.bands_first and (g.rows, g.band_rows, g.first_slice, g.n_slices) != (
+                p.groups[0].rows, p.groups[0].band_rows, p.groups[0].first_slice, p.groups[0].n_slices
+            ):
+                raise ValueError(f"the bands of group {i} are not those of group 0")
             for t in range(g.first_slice, g.first_slice + g.n_slices):
                 s = &p.slices[t]
                 if not 0 <= s.first_tap <= s.end_tap <= g.depth_taps or g.n_taps % g.depth_taps or g.weight_floats % g.depth_taps:

@@ -11,7 +11,7 @@ from cyconv._kernels.cpu cimport (
     CY_ABS, CY_BINARY_COUNT, CY_BOOL, CY_BYTE, CY_COMPARE_COUNT, CY_DTYPE_COUNT, CY_EACH, CY_FLOAT32, CY_INT64, CY_NEG, CY_ONE, CY_SIGN,
     kernels,
 )
-from cyconv._kernels.step cimport Step, allocate, at, cy_next_item, operand_t, read_operand, run_t
+from cyconv._kernels.step cimport Step, allocate, at, next_item, operand_t, read_operand, run_t
 
 DEF MAX_DIMS = 8
 DEF MAX_INPUTS = 3
@@ -68,7 +68,7 @@ cdef void elements_share(const void *params, const run_t *run) noexcept nogil:
     cdef int i
     cdef const char *x[MAX_INPUTS]
     while True:
-        item = cy_next_item(run.counter)
+        item = next_item(run, p.n_items)
         if item >= p.n_items:
             return
         first = item % p.chunks * ITEM_ELEMENTS

@@ -6,7 +6,7 @@ one long row. An item is a band of rows or a piece of a long one; it writes only
 """
 
 from cyconv._kernels.cpu cimport CY_BINARY_COUNT, CY_EACH, CY_LANES, CY_ONE, CY_UNARY_COUNT, kernels
-from cyconv._kernels.step cimport Step, allocate, at, blocks, cy_next_item, operand_t, read_operand, run_t, zero_border
+from cyconv._kernels.step cimport Step, allocate, at, blocks, next_item, operand_t, read_operand, run_t, zero_border
 
 cdef enum:
     ITEM_FLOATS = 8192  # of one item, 32 KiB: a microsecond or more of work for one atomic addition; a multiple of every LANES
@@ -50,7 +50,7 @@ cdef void rows_share(const void *params, const run_t *run) noexcept nogil:
     cdef const float *c
     cdef float *y
     while True:
-        item = cy_next_item(run.counter)
+        item = next_item(run, p.n_items)
         if item >= p.n_items:
             return
         chunk, item = item % p.chunks, item // p.chunks

@@ -5,7 +5,7 @@ Layer: drivers. Computed in float64 and rounded once: scale = γ/√(σ²+ε), s
 
 from libc.math cimport sqrt
 
-from cyconv._kernels.step cimport Step, allocate, at, cy_next_item, operand_t, read_operand, run_t
+from cyconv._kernels.step cimport Step, allocate, at, next_item, operand_t, read_operand, run_t
 
 
 cdef struct fold_params:
@@ -23,7 +23,7 @@ cdef void fold_share(const void *params, const run_t *run) noexcept nogil:
     cdef const fold_params *p = <const fold_params *> params
     cdef ptrdiff_t c
     cdef double scale
-    if cy_next_item(run.counter) > 0:
+    if next_item(run, 1) > 0:
         return
     for c in range(p.channels):
         scale = at(run, &p.gamma)[c] / sqrt(at(run, &p.var)[c] + p.eps)

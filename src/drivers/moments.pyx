@@ -8,7 +8,7 @@ one the fewest neighbouring ones that fill whole channel blocks.
 from libc.math cimport sqrt
 
 from cyconv._kernels.cpu cimport cy_standard, kernels
-from cyconv._kernels.step cimport Step, allocate, at, blocks, cy_next_item, operand_t, read_operand, run_t, zero_border
+from cyconv._kernels.step cimport Step, allocate, at, blocks, next_item, operand_t, read_operand, run_t, zero_border
 
 cdef enum:
     ITEM_FLOATS = 8192  # of a LayerNorm of rows, 32 KiB: some microseconds of work for one atomic addition
@@ -34,7 +34,7 @@ cdef void layer_norm_share(const void *params, const run_t *run) noexcept nogil:
     cdef const float *x
     cdef float *y
     while True:
-        item = cy_next_item(run.counter)
+        item = next_item(run, p.n_items)
         if item >= p.n_items:
             return
         if p.y.lanes == 1:
@@ -130,7 +130,7 @@ cdef void group_norm_share(const void *params, const run_t *run) noexcept nogil:
     cdef double variance[MOST_LANES]
     cdef cy_standard s
     while True:
-        item = cy_next_item(run.counter)
+        item = next_item(run, p.y.n * p.items)
         if item >= p.y.n * p.items:
             return
         image, first = item // p.items, item % p.items * p.groups * p.group

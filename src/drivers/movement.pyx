@@ -10,11 +10,12 @@ from libc.string cimport memcpy, memset
 
 from cyconv._kernels.cpu cimport kernels
 from cyconv._kernels.step cimport (
-    Step, allocate, at, blocks, copy_ints, cy_next_item, image_at, operand_t, read_operand, run_t, zero_border,
+    Step, allocate, at, blocks, copy_ints, image_at, next_item, operand_t, read_operand, run_t, zero_border,
 )
 
 DEF MAX_DIMS = 8
 DEF MAX_LANES = 16
+DEF PHASE_PIXELS = 64  # that are brought together at a time: 4 KiB of all lanes
 
 
 # Relayout: y[n, c, h, w] = x[n, channel(c), h, w], where either side is planar (lanes 1) or blocked.
@@ -90,7 +91,7 @@ cdef void relayout_share(const void *params, const run_t *run) noexcept nogil:
     cdef const float *x
     cdef float *y
     while True:
-        item = cy_next_item(run.counter)
+        item = next_item(run, p.y.n * n_blocks)
         if item >= p.y.n * n_blocks:
             return
         image, block = item // n_blocks, item % n_blocks
@@ -140,40 +141,47 @@ cdef struct phases_params:
     ptrdiff_t stride, top, left
 
 
-cdef void phase_row(const phases_params *p, const float *x, float *y, ptrdiff_t c) noexcept nogil:
-    """One row of one lane: y[j·L] of channel `c`; `x` is the row that it comes from, or NULL where that lies outside."""
-    cdef ptrdiff_t L = p.y.lanes, s = p.stride
-    cdef ptrdiff_t shift = c // p.x.c % s - p.left, j, first = 0, end = 0
-    if x != NULL:
-        first = min(p.y.w, (max(0, -shift) + s - 1) // s)
-        end = min(p.y.w, max(first, (p.x.w - shift + s - 1) // s))
+cdef void phase_row(const phases_params *p, const float *x, float *y, ptrdiff_t c, ptrdiff_t start, ptrdiff_t count) noexcept nogil:
+    """Pixels start … start + count − 1 of one row of channel `c`, next to each other; `x` is the row that they come from."""
+    cdef ptrdiff_t s = p.stride
+    cdef ptrdiff_t shift = start * s + c // p.x.c % s - p.left, j
+    cdef ptrdiff_t first = min(count, (max(0, -shift) + s - 1) // s)
+    cdef ptrdiff_t end = min(count, max(first, (p.x.w - shift + s - 1) // s))
     for j in range(first):
-        y[j * L] = 0.0
-    for j in range(first, end):
-        y[j * L] = x[j * s + shift]
-    for j in range(end, p.y.w):
-        y[j * L] = 0.0
+        y[j] = 0.0
+    kernels.take(x + first * s + shift, s, y + first, end - first)
+    for j in range(end, count):
+        y[j] = 0.0
+
+
+cdef void phases_block(const phases_params *p, const float *x, float *y, ptrdiff_t block, ptrdiff_t i) noexcept nogil:
+    """Row i of one channel block: its lanes are brought together row by row, some pixels at a time, then transposed."""
+    cdef float lanes[MAX_LANES * PHASE_PIXELS]
+    cdef const float *rows[MAX_LANES]
+    cdef ptrdiff_t start, count, lane, c, row
+    for start in range(0, p.y.w, PHASE_PIXELS):
+        count = min(p.y.w - start, <ptrdiff_t> PHASE_PIXELS)
+        for lane in range(p.y.lanes):
+            c = block * p.y.lanes + lane
+            row = i * p.stride + c // p.x.c // p.stride - p.top
+            rows[lane] = NULL
+            if c < p.y.c and 0 <= row < p.x.h:
+                phase_row(p, x + c % p.x.c * p.x.c_stride + row * p.x.h_stride, lanes + lane * PHASE_PIXELS, c, start, count)
+                rows[lane] = lanes + lane * PHASE_PIXELS
+        kernels.interleave(rows, y + start * p.y.lanes, count)
 
 
 cdef void phases_share(const void *params, const run_t *run) noexcept nogil:
     cdef const phases_params *p = <const phases_params *> params
-    cdef ptrdiff_t item, image, block, i, row, c, lane
-    cdef const float *x
-    cdef float *y
+    cdef ptrdiff_t item, image, block, i
     while True:
-        item = cy_next_item(run.counter)
+        item = next_item(run, p.y.n * p.y.h)
         if item >= p.y.n * p.y.h:
             return
         image, i = item // p.y.h, item % p.y.h
         for block in range(blocks(&p.y)):
-            y = at(run, &p.y) + image * p.y.n_stride + block * p.y.c_stride + i * p.y.h_stride
-            for lane in range(p.y.lanes):
-                c = block * p.y.lanes + lane
-                row = i * p.stride + c // p.x.c // p.stride - p.top
-                x = NULL
-                if c < p.y.c and 0 <= row < p.x.h:
-                    x = at(run, &p.x) + image * p.x.n_stride + c % p.x.c * p.x.c_stride + row * p.x.h_stride
-                phase_row(p, x, y + lane, c)
+            phases_block(p, at(run, &p.x) + image * p.x.n_stride,
+                         at(run, &p.y) + image * p.y.n_stride + block * p.y.c_stride + i * p.y.h_stride, block, i)
 
 
 cdef class Phases(Step):
@@ -265,7 +273,7 @@ cdef void pack_share(const void *params, const run_t *run) noexcept nogil:
     cdef const pack_params *p = <const pack_params *> params
     cdef ptrdiff_t item
     while True:
-        item = cy_next_item(run.counter)
+        item = next_item(run, p.n_blocks)
         if item >= p.n_blocks:
             return
         pack_block(p, at(run, &p.w), at(run, &p.y), item)
@@ -318,7 +326,7 @@ cdef void strided_share(const void *params, const run_t *run) noexcept nogil:
     cdef const float *x
     cdef float *y
     while True:
-        item = cy_next_item(run.counter)
+        item = next_item(run, p.rows)
         if item >= p.rows:
             return
         rest, x, y = item, at(run, &p.x), at(run, &p.y)
@@ -371,7 +379,7 @@ cdef void take_share(const void *params, const run_t *run) noexcept nogil:
     cdef const float *x
     cdef float *y
     while True:
-        item = cy_next_item(run.counter)
+        item = next_item(run, p.outer)
         if item >= p.outer:
             return
         x = at(run, &p.x) + item * p.n_in * p.inner
@@ -426,7 +434,7 @@ cdef void gather_share(const void *params, const run_t *run) noexcept nogil:
     cdef const int32_t *narrow = <const int32_t *> at(run, &p.index)
     cdef float *y
     while True:
-        item = cy_next_item(run.counter)
+        item = next_item(run, p.outer * p.n_out)
         if item >= p.outer * p.n_out:
             return
         j = item % p.n_out
@@ -465,7 +473,7 @@ cdef struct padded_params:
 cdef void padded_share(const void *params, const run_t *run) noexcept nogil:
     cdef const padded_params *p = <const padded_params *> params
     cdef float *y = at(run, &p.y)
-    if cy_next_item(run.counter) > 0:
+    if next_item(run, 1) > 0:
         return
     if p.n > 0:
         memcpy(y, at(run, &p.x), p.n * sizeof(float))

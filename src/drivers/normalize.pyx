@@ -6,7 +6,7 @@ writes only its own outputs, so items are independent and their borders have no 
 """
 
 from cyconv._kernels.cpu cimport CY_LRN_PIXELS, kernels
-from cyconv._kernels.step cimport Step, allocate, at, blocks, cy_next_item, operand_t, read_operand, run_t, zero_border
+from cyconv._kernels.step cimport Step, allocate, at, blocks, next_item, operand_t, read_operand, run_t, zero_border
 
 cdef enum:
     ITEM_FLOATS = 8192  # of softmax, 32 KiB: a vector's work takes some nanoseconds, an atomic addition some tens
@@ -37,7 +37,7 @@ cdef void lrn_share(const void *params, const run_t *run) noexcept nogil:
     if run.thread >= p.max_threads:
         return  # it has no scratch; the others take its items
     while True:
-        item = cy_next_item(run.counter)
+        item = next_item(run, p.n_items)
         if item >= p.n_items:
             return
         first = item % p.pieces * ITEM_PIXELS
@@ -93,7 +93,7 @@ cdef void softmax_share(const void *params, const run_t *run) noexcept nogil:
     cdef const float *x = at(run, &p.x)
     cdef float *y = at(run, &p.y)
     while True:
-        item = cy_next_item(run.counter)
+        item = next_item(run, p.n_items)
         if item >= p.n_items:
             return
         if p.inner == 1:

@@ -13,10 +13,31 @@
 #include <xmmintrin.h>
 #endif
 
-/* The next item of a step that no thread of the team has taken yet. Items go to whoever is free, so a thread that the
- * system has slowed down takes fewer; which thread computes an item has no influence on its bits. Who sees that an item was
- * taken also sees its taker at work (below), hence the ordering. */
-static inline ptrdiff_t cy_next_item(ptrdiff_t *counter) { return __atomic_fetch_add(counter, 1, __ATOMIC_ACQ_REL); }
+/* The items of a step lie in as many ranges of neighbours as there are threads (8 at most, which then share them). A thread takes those of
+ * its own range from the front, and when it has none left, those of others from the back: neighbouring items read the same memory,
+ * which stays in the cache of the core that has read it, and a thread that the system has slowed down takes fewer. Which thread
+ * computes an item has no influence on its bits. `ranges` holds two counts each, `pitch` apart: taken from the front (lower 32 bits) and
+ * from the back. Who sees that an item was taken also sees its taker at work (below), hence the ordering. */
+enum { CY_RANGES = 8 };
+
+static inline int cy_n_ranges(int n_threads) { return n_threads < CY_RANGES ? n_threads : CY_RANGES; }
+
+static inline ptrdiff_t cy_next_item(ptrdiff_t *ranges, ptrdiff_t pitch, int thread, int n_threads, ptrdiff_t n_items) {
+  const int count = cy_n_ranges(n_threads);
+  for (int k = 0; k < count; k++) {
+    const int r = (thread + k) % count;
+    const ptrdiff_t first = n_items * r / count, size = n_items * (r + 1) / count - first;
+    uint64_t *range = (uint64_t *)(ranges + r * pitch);
+    if (k > 0) {
+      const uint64_t seen = __atomic_load_n(range, __ATOMIC_ACQUIRE);
+      if ((ptrdiff_t)(uint32_t)seen + (ptrdiff_t)(seen >> 32) >= size) continue;
+    }
+    const uint64_t taken = __atomic_fetch_add(range, k == 0 ? 1 : (uint64_t)1 << 32, __ATOMIC_ACQ_REL);
+    const ptrdiff_t front = (ptrdiff_t)(uint32_t)taken, back = (ptrdiff_t)(taken >> 32);
+    if (front + back < size) return k == 0 ? first + front : first + size - 1 - back;
+  }
+  return n_items;
+}
 
 /* Who is at work in a step. A thread that comes back from the step's function knows that all items were taken; when nobody
  * is at work any more, all are done. So a step is waited for, not the other threads: one that the system keeps off its CPU

@@ -11,7 +11,7 @@ from libc.stdlib cimport free
 
 from cyconv._kernels.cpu cimport cy_pool_args, kernels
 from cyconv._kernels.step cimport (
-    Step, allocate, at, blocks, copy_ints, cy_next_item, image_at, operand_t, read_operand, run_t, zero_border,
+    Step, allocate, at, blocks, copy_ints, image_at, next_item, operand_t, read_operand, run_t, zero_border,
 )
 
 cdef enum:
@@ -108,7 +108,7 @@ cdef void pool_share(const void *params, const run_t *run) noexcept nogil:
     a.n_out = p.y.w
     a.run_first, a.run_end, a.run_stride = p.run_first, p.run_end, p.run_stride
     while True:
-        item = cy_next_item(run.counter)
+        item = next_item(run, p.n_items)
         if item >= p.n_items:
             return
         band, block, image = item % p.bands, item // p.bands % n_blocks, item // p.bands // n_blocks
@@ -222,7 +222,7 @@ cdef void index_share(const void *params, const run_t *run) noexcept nogil:
     cdef ptrdiff_t item, first, channel, out_depth = p.windows.out_depth
     cdef int64_t *index = <int64_t *> at(run, &p.index)
     while True:
-        item = cy_next_item(run.counter)
+        item = next_item(run, p.n_items)
         if item >= p.n_items:
             return
         first, channel = item // p.y.c, item % p.y.c

@@ -8,7 +8,7 @@ outputs, so items are independent and their borders have no influence on any bit
 from libc.stdint cimport int64_t
 
 from cyconv._kernels.cpu cimport CY_BOOL, CY_FLOAT32, CY_INT64, CY_MEAN, CY_REDUCE_COUNT, kernels
-from cyconv._kernels.step cimport Step, allocate, at, cy_next_item, operand_t, read_operand, run_t
+from cyconv._kernels.step cimport Step, allocate, at, next_item, operand_t, read_operand, run_t
 
 cdef enum:
     ITEM_ELEMENTS = 8192  # read by one item: a microsecond or more of work for one atomic addition
@@ -50,7 +50,7 @@ cdef void reduce_share(const void *params, const run_t *run) noexcept nogil:
     cdef char *y = <char *> at(run, &p.y)
     cdef int64_t *index = <int64_t *> at(run, &p.index)
     while True:
-        item = cy_next_item(run.counter)
+        item = next_item(run, p.n_items)
         if item >= p.n_items:
             return
         if p.inner == 1:

@@ -9,7 +9,7 @@ from libc.stdint cimport int32_t
 from libc.stdlib cimport free
 
 from cyconv._kernels.cpu cimport kernels
-from cyconv._kernels.step cimport Step, allocate, at, blocks, cy_next_item, operand_t, read_operand, run_t, zero_border
+from cyconv._kernels.step cimport Step, allocate, at, blocks, next_item, operand_t, read_operand, run_t, zero_border
 
 
 # Output place j is w0[j] times input place first[j] plus w1[j] times second[j]; w1 of 0: that of first[j] alone.
@@ -56,18 +56,16 @@ cdef struct axis_params:
 cdef void axis_share(const void *params, const run_t *run) noexcept nogil:
     cdef const axis_params *p = <const axis_params *> params
     cdef const table_t *t = &p.table
-    cdef ptrdiff_t item, j
+    cdef ptrdiff_t item, j, n_items = p.outer if p.inner == 1 else p.outer * t.n
     cdef const float *x
     cdef float *y
     while True:
-        item = cy_next_item(run.counter)
+        item = next_item(run, n_items)
+        if item >= n_items:
+            return
         if p.inner == 1:
-            if item >= p.outer:
-                return
             kernels.mix_gather(at(run, &p.x) + item * p.n, t.first, t.second, t.w0, t.w1, at(run, &p.y) + item * t.n, t.n)
         else:
-            if item >= p.outer * t.n:
-                return
             j = item % t.n
             x = at(run, &p.x) + item // t.n * p.n * p.inner
             y = at(run, &p.y) + item * p.inner
@@ -105,7 +103,7 @@ cdef void image_share(const void *params, const run_t *run) noexcept nogil:
     cdef const float *x
     cdef float *y
     while True:
-        item = cy_next_item(run.counter)
+        item = next_item(run, p.y.n * n_blocks * p.y.h)
         if item >= p.y.n * n_blocks * p.y.h:
             return
         row, rest = item % p.y.h, item // p.y.h

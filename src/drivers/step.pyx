@@ -14,6 +14,20 @@ cdef class Step:
         free(self.params)
 
 
+def take_items(list threads, int n_threads, Py_ssize_t n_items):
+    """The item that each of `threads`, numbers of threads of a team, gets when they ask in this order; None when there is none left."""
+    cdef run_t run
+    cdef ptrdiff_t counts[8]
+    cdef ptrdiff_t item
+    memset(counts, 0, sizeof(counts))
+    run.ranges, run.range_pitch, run.n_threads = counts, 1, n_threads
+    taken = []
+    for run.thread in threads:
+        item = next_item(&run, n_items)
+        taken.append(item if item < n_items else None)
+    return taken
+
+
 cdef void *allocate(Py_ssize_t count, Py_ssize_t size) except NULL:
     """Zeroed memory for `count` items, or MemoryError."""
     cdef void *p = calloc(count if count > 0 else 1, size)

@@ -74,6 +74,13 @@ def deinterleave(str isa, const float[::1] x, list rows, Py_ssize_t n, Py_ssize_
         t.deinterleave(reading(x), to_rows, n)
 
 
+def take(str isa, const float[::1] x, Py_ssize_t stride, float[::1] y):
+    """y = x[::stride]; as many elements as y has."""
+    if y.shape[0] > 0 and (stride < 1 or x.shape[0] <= (y.shape[0] - 1) * stride):
+        raise ValueError(f"{x.shape[0]} floats are too few for {y.shape[0]} of every {stride}")
+    table_of(isa).take(reading(x), stride, writing(y), y.shape[0])
+
+
 def unary(str isa, int function, const float[::1] x, float[::1] y, float p0=0.0, float p1=0.0, Py_ssize_t repeats=1):
     """y = f(x); as many elements as y has."""
     cdef const cy_kernels *t = table_of(isa)

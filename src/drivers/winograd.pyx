@@ -18,7 +18,7 @@ from cyconv._kernels.cpu cimport (
     kernels,
 )
 from cyconv._kernels.prefetch cimport ahead_of, ahead_t, cache_floats, part_t, read_following, schedule_t
-from cyconv._kernels.step cimport Step, allocate, at, blocks, cy_next_item, operand_t, read_operand, run_t, zero_border
+from cyconv._kernels.step cimport Step, allocate, at, blocks, next_item, operand_t, read_operand, run_t, zero_border
 
 cdef enum:
     INPUT_RUN = 8        # tiles of one input item: about 1 µs
@@ -75,7 +75,7 @@ cdef void input_share(const void *params, const run_t *run) noexcept nogil:
     a.in_row = p.x.h_stride
     a.out_point = n_blocks * s.count * L
     while True:
-        item = cy_next_item(run.counter)
+        item = next_item(run, n_blocks * p.runs)
         if item >= n_blocks * p.runs:
             return
         block = item // p.runs
@@ -202,11 +202,13 @@ cdef void product_share(const void *params, const run_t *run) noexcept nogil:
     cdef float *m = at(run, &p.scratch) + run.thread * p.scratch_floats
     cdef ptrdiff_t item, first, last, t0, t1, m_block
     while True:
-        item = cy_next_item(run.counter)
+        item = next_item(run, p.n_items)
         if item >= p.n_items:
             return
+        while item < g.first_item:
+            g -= 1
         while g + 1 < p.groups + p.n_groups and item >= (g + 1).first_item:
-            g += 1  # items only grow
+            g += 1
         first = g.first_piece + (item - g.first_item) * g.item_pieces
         last = min(first + g.item_pieces, g.first_piece + g.n_pieces)
         t0 = p.piece_start[first]
@@ -258,6 +260,7 @@ cdef class WinogradProduct(Step):
             items = (g.n_pieces + g.item_pieces - 1) // g.item_pieces
             p.schedule.parts[i] = part_t(g.weights, p.tiles.points * p.channels * g.n_blocks * kernels.lanes, p.n_items, items)
             p.n_items += items
+            p.schedule.n_items = p.n_items
             for piece in range(g.first_piece, g.first_piece + g.n_pieces):
                 if not 1 <= p.piece_tiles[piece] <= kernels.conv_pixels[g.n_blocks - 1][0]:
                     raise ValueError(f"no tile of {g.n_blocks} blocks x {p.piece_tiles[piece]} pixels")
@@ -305,7 +308,7 @@ cdef void pack_share(const void *params, const run_t *run) noexcept nogil:
     cdef ptrdiff_t item, i, L = kernels.lanes
     a.g, a.n, a.r = p.g, p.n, p.r
     while True:
-        item = cy_next_item(run.counter)
+        item = next_item(run, p.n_blocks)
         if item >= p.n_blocks:
             return
         place = p.places + 3 * item

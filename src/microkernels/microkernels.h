@@ -32,6 +32,7 @@ typedef struct {
   const float *bias_packed; /* IN  blocks·LANES */
   const float *prefetch;    /* what will be needed next, see conv.inc; never dereferenced */
   ptrdiff_t prefetch_step;  /* floats that it moves on with each slice of weights */
+  int prefetch_taps;        /* whether it begins again at each tap, at prefetch + offset */
   const cy_tap *taps;       /* IN  n_taps */
   ptrdiff_t n_taps;
   ptrdiff_t in_row, in_px;            /* between the rows and pixels of the tile, in the input */
@@ -180,6 +181,7 @@ typedef struct {
 
   void (*interleave)(const float *const *rows, float *y, ptrdiff_t n);
   void (*deinterleave)(const float *x, float *const *rows, ptrdiff_t n);
+  void (*take)(const float *x, ptrdiff_t stride, float *y, ptrdiff_t n);
 
   void (*unary)(int function, const float *x, float *y, ptrdiff_t n, float p0, float p1);
   void (*binary)(int function, const float *a, const float *b, float *y, ptrdiff_t n, int b_runs);

@@ -7,6 +7,7 @@
 #ifndef CYCONV_SIMD_H
 #define CYCONV_SIMD_H
 
+#include <float.h>
 #include <math.h>
 #include <stddef.h>
 #include <stdint.h>

@@ -27,6 +27,9 @@ cdef extern from "parallel.h" nogil:
     void cy_restore_denormals(uint32_t mode)
     int64_t cy_nanoseconds()
     void cy_note_time(int64_t *time)
+    int cy_n_ranges(int n_threads)
+    enum:
+        CY_RANGES
 
 cdef extern from "interrupt.h" nogil:
     int cy_signals_pending()
@@ -36,7 +39,7 @@ cdef extern from "huge_pages.h" nogil:
     void cy_advise_huge_pages(void *p, size_t size)
 
 cdef enum:
-    COUNTER_PITCH = 8                    # a step's two counts, items taken and threads at work, have a cache line of their own
+    COUNTER_PITCH = 8                    # each count of a step, threads at work and items taken of a range, has a cache line of its own
     SIGNAL_INTERVAL = 50_000_000         # nanoseconds between looks at pending signals
 
 cdef Py_ssize_t HUGE_PAGE = 2 << 20
@@ -63,14 +66,14 @@ cdef class Memory:
 
 
 cdef class Lease:
-    """What one call needs for itself: an arena, and two counts a step."""
+    """What one call needs for itself: an arena, and the counts of the steps: for all of them who is at work, then range after range."""
 
     cdef Memory arena
     cdef ptrdiff_t *counters
 
     def __cinit__(self, Py_ssize_t arena_bytes, Py_ssize_t n_steps):
         self.arena = Memory(arena_bytes)
-        self.counters = <ptrdiff_t *> calloc(max(n_steps, 1) * COUNTER_PITCH, sizeof(ptrdiff_t))
+        self.counters = <ptrdiff_t *> calloc(max(n_steps, 1) * (1 + CY_RANGES) * COUNTER_PITCH, sizeof(ptrdiff_t))
         if self.counters == NULL:
             raise MemoryError(f"no memory for the counters of {n_steps} steps")
 
@@ -126,23 +129,26 @@ cdef void walk(job_t *job, int thread, int n_threads) noexcept nogil:
     """All steps, one thread's share of each."""
     cdef run_t run
     cdef Py_ssize_t k, done = 0
+    cdef ptrdiff_t *at_work
     cdef int64_t now, looked = cy_nanoseconds()
     cdef uint32_t mode = cy_flush_denormals()
     run.bases, run.thread, run.n_threads, run.fault = job.bases, thread, n_threads, &job.fault
+    run.range_pitch = max(job.n_steps, 1) * COUNTER_PITCH
     if job.times != NULL:
         cy_note_time(&job.times[0])
     for k in range(job.n_steps):
         if job.stop:
             break
         while done < job.steps[k].after:
-            cy_wait_for_step(job.counters + done * COUNTER_PITCH + 1)
+            cy_wait_for_step(job.counters + done * COUNTER_PITCH)
             done += 1
-        run.counter = job.counters + k * COUNTER_PITCH
-        cy_enter_step(run.counter + 1)
+        at_work = job.counters + k * COUNTER_PITCH
+        run.ranges = at_work + run.range_pitch
+        cy_enter_step(at_work)
         job.steps[k].fn(job.steps[k].params, &run)
-        cy_leave_step(run.counter + 1)
+        cy_leave_step(at_work)
         if job.times != NULL:  # steps are timed one by one
-            cy_wait_for_step(run.counter + 1)
+            cy_wait_for_step(at_work)
             cy_note_time(&job.times[k + 1])
         if thread == 0:
             now = cy_nanoseconds()
@@ -203,7 +209,7 @@ cdef class Program:
             lease = Lease(self.arena_bytes, self.n_steps)
         try:
             bases = Bases(lease.arena, self.constants, arrays, n_written)
-            memset(lease.counters, 0, max(self.n_steps, 1) * COUNTER_PITCH * sizeof(ptrdiff_t))
+            memset(lease.counters, 0, max(self.n_steps, 1) * (1 + cy_n_ranges(threads)) * COUNTER_PITCH * sizeof(ptrdiff_t))
             job.steps, job.n_steps, job.bases, job.counters = self.steps, self.n_steps, bases.pointers, lease.counters
             job.stop = job.fault = False
             job.times = &times[0] if times is not None else NULL

@@ -59,6 +59,7 @@ def spec(x: Operand, y: Operand, residual=None, largest: int = 14, tile_rows: in
         bias=row(4),
         residual=residual,
         following=row(3),
+        following_floats=(0, 0),
         outs=[y],
         blocks=[(0, b) for b in range(6)],
         groups=made,
@@ -73,6 +74,8 @@ def spec(x: Operand, y: Operand, residual=None, largest: int = 14, tile_rows: in
         in_px=L,
         out_px=L,
         res_px=L,
+        bands_first=False,
+        pointwise=True,
         lanewise=False,
         bfloat16=False,
         act=1,
@@ -90,12 +93,14 @@ def data():
 @pytest.mark.parametrize("threads", [1, 2, 3])
 @pytest.mark.parametrize(("largest", "tile_rows", "band_rows"), [(14, 1, 1), (1, 1, 5), (2, 1, 3), (14, 2, 2), (1, 2, 4), (3, 2, 6)])
 @pytest.mark.parametrize("residual", [False, True])
-def test_any_tables_give_the_same(residual, largest, tile_rows, band_rows, threads):
-    """Tiles, bands, groups, borders and gaps between blocks."""
+@pytest.mark.parametrize("bands_first", [False, True])
+def test_any_tables_give_the_same(bands_first, residual, largest, tile_rows, band_rows, threads):
+    """Tiles, bands, groups in either order, borders and gaps between blocks."""
     x, w, bias, r = data()
     xt, rt = place(2, x.shape, L, (1, 0, 2, 0)), place(5, r.shape, L, (0, 1, 0, 1))
     yt = place(6, r.shape, L, (1, 2, 3, 1), gap=L)
     made = spec(xt, yt, rt if residual else None, largest, tile_rows, band_rows)
+    made.bands_first = bands_first
     y = np.full(N * yt.n_stride, FILL, np.float32)
     Program([Conv(made)], 64, Memory(64)).run([put(x, xt), pack(w), bias, put(r, rt), y], 1, threads)
     want = np.einsum("nchw,oc->nohw", x, w) + bias[:CO, None, None] + (r if residual else 0)
@@ -135,6 +140,15 @@ def test_refuses_depth_taps_that_are_not_there():
             Conv(SimpleNamespace(**{**vars(good), "slices": slices}))
     with pytest.raises(ValueError, match="of 3 that share 2 taps"):
         Conv(SimpleNamespace(**{**vars(good), "groups": [replace(good.groups[0], depth_taps=3)]}))
+
+
+def test_refuses_bands_that_are_not_the_same_for_all_groups():
+    good = spec(place(2, (N, CI, H, W), L), place(5, (N, CO, H, W), L))
+    good.bands_first = True
+    Conv(good)
+    for change in ({"band_rows": 2}, {"rows": 1}, {"first_slice": 1, "n_slices": 0}):
+        with pytest.raises(ValueError, match="bands of group 1 are not those of group 0"):
+            Conv(SimpleNamespace(**{**vars(good), "groups": [good.groups[0], replace(good.groups[1], **change)]}))
 
 
 def test_refuses_tiles_that_the_table_lacks():

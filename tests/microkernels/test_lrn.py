@@ -49,6 +49,38 @@ def test_against_float64(isa, beta):
     assert cases >= 250
 
 
+@pytest.mark.parametrize("k", [1e-6, 1.0, 1e6])
+def test_three_quarters_over_all_magnitudes(isa, k):
+    """Newton's method within 3 rounding units wherever the sum of squares is finite; 0 of a finite number where it is not."""
+    rng = np.random.default_rng(10)
+    channels = 4096
+    x = (np.exp(rng.uniform(-20, 43, channels)) * rng.choice([-1, 1], channels)).astype(np.float32)
+    y = guarded(channels)
+    scratch = guarded(targets.lrn_scratch_floats(isa, channels, 1))
+    lanes = targets.lanes(isa)
+    targets.lrn(isa, block(x[:, None], lanes, 0).ravel(), y, scratch, (lanes, lanes), channels, 1, (1, 1.0, 0.75, k))
+    want = expected(x.astype(np.float64)[:, None], 1, 1.0, 0.75, np.float64(np.float32(k)))[:, 0]
+    assert np.all(np.abs(y - want) <= (1 + 3) * 2.0**-24 * np.abs(want))
+    huge = np.array([1e30] * lanes, np.float32)
+    targets.lrn(isa, huge, y[:lanes], scratch, (lanes, lanes), lanes, 1, (1, 1.0, 0.75, k))
+    assert np.all(y[:lanes] == 0)
+
+
+@pytest.mark.parametrize(("alpha", "k"), [(1.0, 0.0), (-1.0, 8.0), (1.0, -0.5)])
+def test_three_quarters_where_the_sum_may_not_be_positive(isa, alpha, k):
+    """Square roots and a division, with their infinities and NaNs."""
+    lanes = targets.lanes(isa)
+    x = np.zeros(lanes, np.float32)
+    x[1:3] = [0.25, 2.0]
+    y = guarded(lanes)
+    scratch = guarded(targets.lrn_scratch_floats(isa, lanes, 1))
+    targets.lrn(isa, flush(x.copy()), y, scratch, (lanes, lanes), lanes, 1, (1, alpha, 0.75, k))
+    with np.errstate(all="ignore"):
+        want = x / (k + alpha * x.astype(np.float64) ** 2) ** 0.75
+    assert np.array_equal(np.isnan(y), np.isnan(want))
+    assert np.allclose(y, want, rtol=8 * 2.0**-24, atol=0, equal_nan=True)
+
+
 def test_in_place_and_strides(isa):
     lanes = targets.lanes(isa)
     rng = np.random.default_rng(9)

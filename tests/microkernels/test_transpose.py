@@ -24,3 +24,16 @@ def test_both_ways(isa, n, where):
         back = [guarded(n, where) if here else None for here in present]
         targets.deinterleave(isa, flush(np.ascontiguousarray(planar.T).ravel(), where), back, n)
         assert all(np.array_equal(row, planar[lane]) for lane, row in enumerate(back) if row is not None)
+
+
+@pytest.mark.parametrize("where", ["start", "end"])
+@pytest.mark.parametrize("stride", [1, 2, 3, 4, 5])
+def test_take(isa, stride, where):
+    """Every stride-th float; the input ends, or begins, at an unmapped page."""
+    rng = np.random.default_rng(stride)
+    for n in (1, 2, 3, 4, 5, 8, 9, 15, 16, 17, 31, 32, 33, 64, 100):
+        x = rng.standard_normal((n - 1) * stride + 1).astype(np.float32)
+        y = guarded(n, where)
+        y[:] = np.nan
+        targets.take(isa, flush(x, where), stride, y)
+        assert np.array_equal(y, x[::stride])
