@@ -34,10 +34,12 @@ def reduced(node: Node) -> tuple[int, int]:
 
 
 def suits(node: Node, lanes: int) -> bool:
-    """Whether the node has a square kernel that some kind is for, without dilation or groups, and stride 1 or few channels."""
-    a, (_, ci, kh, kw) = node.attrs, node.inputs[1].shape
-    plain = (a["dilation"], a["groups"], a.get("branches", 1)) == ((1, 1), 1, 1) and kh == kw and a["stride"][0] == a["stride"][1]
-    return plain and (a["stride"] == (1, 1) or ci < lanes) and any(kind.r == reduced(node)[1] for kind in ALL)
+    """Whether the node has a square kernel that some kind is for, without dilation, groups of whole channel blocks if any, and stride 1 or
+    few channels."""
+    a, (co, ci, kh, kw) = node.attrs, node.inputs[1].shape
+    plain = (a["dilation"], a.get("branches", 1)) == ((1, 1), 1) and kh == kw and a["stride"][0] == a["stride"][1]
+    whole = a["groups"] == 1 or (a["stride"] == (1, 1) and ci % lanes == co // a["groups"] % lanes == 0)
+    return plain and whole and (a["stride"] == (1, 1) or ci < lanes) and any(kind.r == reduced(node)[1] for kind in ALL)
 
 
 def tiles_of(kind: Winograd, node: Node) -> tuple[int, int]:
@@ -53,9 +55,9 @@ def stretches(total: int, floats_per_tile: int) -> list[tuple[int, int]]:
 
 
 def winograd_cycles(kind: Winograd, node: Node, lanes: int) -> float:
-    """Estimated cycles of the layer for one image."""
+    """Estimated cycles of the layer, or of one of its groups, for one image."""
     down, across = tiles_of(kind, node)
-    co, (ci, _) = node.inputs[1].shape[0], reduced(node)
+    co, (ci, _) = node.inputs[1].shape[0] // node.attrs["groups"], reduced(node)
     in_blocks, out_blocks = -(-ci // lanes), -(-co // lanes)
     phases = 0 if node.attrs["stride"] == (1, 1) else PHASE_CYCLES * ci * down * across * kind.m**2
     cycles: float = phases + down * across * (in_blocks * INPUT_CYCLES[kind.name] + out_blocks * OUTPUT_CYCLES[kind.name])
@@ -67,8 +69,8 @@ def winograd_cycles(kind: Winograd, node: Node, lanes: int) -> float:
 
 
 def direct_cycles(node: Node, lanes: int) -> float:
-    """Estimated cycles of the same layer computed directly."""
-    co, ci = node.inputs[1].shape[:2]
+    """Estimated cycles of the same computed directly."""
+    co, ci = node.inputs[1].shape[0] // node.attrs["groups"], node.inputs[1].shape[1]
     _, _, oh, ow = node.outputs[0].shape
     blocks = -(-co // lanes)
     sizes = group_blocks(blocks, oh, ow, conv_pixels())

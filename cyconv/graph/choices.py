@@ -93,10 +93,12 @@ def expect_suitable(graph: Graph, node: Node, key: str, choice: Choice, lanes: i
 def cycles_and_bytes(node: Node, choice: Choice, lanes: int) -> tuple[float, int]:
     """Estimated cycles for one image, and bytes of transformed weights."""
     kind = BY_NAME.get(choice.algorithm)
+    if is_linear(node):
+        return 0.0, 0
+    groups, (channels, _) = node.attrs["groups"], reduced(node)
     if kind is None:
-        return (0.0 if is_linear(node) else direct_cycles(node, lanes)), 0
-    channels, _ = reduced(node)
-    return winograd_cycles(kind, node, lanes), 4 * kind.n**2 * channels * round_up(node.inputs[1].shape[0], lanes)
+        return groups * direct_cycles(node, lanes), 0
+    return groups * winograd_cycles(kind, node, lanes), 4 * kind.n**2 * channels * round_up(node.inputs[1].shape[0], lanes)
 
 
 def keep_budget(named: Mapping[str, Node], alternatives: dict[str, list[Choice]], options: Options, lanes: int) -> None:

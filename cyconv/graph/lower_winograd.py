@@ -6,7 +6,7 @@ steps, transform and product. graph/algorithm has chosen which layers come here.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 from cyconv._kernels.cpu import conv_pixels
@@ -14,7 +14,7 @@ from cyconv._kernels.movement import Phases
 from cyconv._kernels.winograd import PackWinograd, WinogradInput, WinogradProduct
 from cyconv.graph.algorithm import reduced, stretches, tiles_of
 from cyconv.graph.ir import Node
-from cyconv.graph.layout import Buffer, Operand, Task, Tensor, Weights, following_weights, numel, tensor, tensor_floats
+from cyconv.graph.layout import Buffer, Operand, Task, Tensor, Weights, following_weights, numel, round_up, tensor, tensor_floats
 from cyconv.graph.lower import Lowering
 from cyconv.graph.select import group_blocks, split
 from cyconv.winograd import Winograd
@@ -100,48 +100,82 @@ def item_tiles(g: WinogradGroup, pieces: Pieces) -> int:
     return g.item_pieces * max(tiles for _, tiles in pieces[g.first_piece : g.first_piece + g.n_pieces])
 
 
-def group_sizes(low: Lowering, node: Node, kind: Winograd) -> tuple[int, ...]:
+@dataclass(frozen=True)
+class Part:
+    """The share of one group of a convolution, or all of it: its channels of the tensors, and its rows of the weights."""
+
+    x: Tensor
+    out: Tensor
+    residual: Tensor | None
+    bias: Tensor
+    first: int
+    channels: int
+
+
+def parts_of(node: Node, x: Tensor, out: Tensor, residual: Tensor | None, bias: Tensor) -> list[Part]:
+    """One for each group; their channels begin at whole blocks."""
+    groups, (ci, _), co = node.attrs["groups"], reduced(node), node.inputs[1].shape[0]
+    if groups == 1:
+        return [Part(x, out, residual, bias, 0, co)]
+    count = co // groups
+    return [
+        Part(
+            x.channels(g * ci, ci),
+            out.channels(g * count, count),
+            residual.channels(g * count, count) if residual is not None else None,
+            replace(bias, offset=bias.offset + g * count),
+            g * count,
+            count,
+        )
+        for g in range(groups)
+    ]
+
+
+def group_sizes(low: Lowering, node: Node, kind: Winograd, channels: int) -> tuple[int, ...]:
     """The cut of the output blocks into groups: one for all stretches, since the packed weights follow it."""
     down, across = tiles_of(kind, node)
-    return group_blocks(-(-node.inputs[1].shape[0] // low.lanes), 1, down * across, tuple((one_row, 0) for one_row, _ in conv_pixels()))
+    return group_blocks(-(-channels // low.lanes), 1, down * across, tuple((one_row, 0) for one_row, _ in conv_pixels()))
 
 
 def lower_winograd(low: Lowering, node: Node, kind: Winograd, bias: Tensor, activation: tuple[int, float, float, float]) -> None:
-    """Emit the packing, and for each stretch its transform and its product."""
-    lanes = low.lanes
+    """Emit the steps of each group of the convolution."""
     x, top, left = winograd_input(low, node)
     out = low.new_blocked(node.outputs[0])
     residual = low.blocked(node.inputs[-1]) if node.attrs.get("residual") else None
+    for part in parts_of(node, x, out, residual, bias):
+        lower_part(low, node, kind, part, (top, left), activation)
+
+
+def lower_part(
+    low: Lowering, node: Node, kind: Winograd, part: Part, padding: tuple[int, int], activation: tuple[int, float, float, float]
+) -> None:
+    """Emit the packing, and for each stretch its transform and its product."""
+    lanes, x, out = low.lanes, part.x, part.out
     ci, _ = reduced(node)
-    in_blocks = -(-ci // lanes)
     down, across = tiles_of(kind, node)
-    per_tile = kind.n**2 * in_blocks * lanes
-    sizes = group_sizes(low, node, kind)
-    u = packed(low, node, kind, sizes)
+    per_tile = kind.n**2 * round_up(ci, lanes)
+    sizes = group_sizes(low, node, kind, part.channels)
+    u = packed(low, node, kind, part, sizes)
     total = x.dims[0] * down * across
-    parts = stretches(total, per_tile)
-    act, lo, hi, slope = activation
-    for first, count in parts:
-        stretch = Stretch(kind.index, kind.m, kind.n, first, count, across, down, top, left)
+    for first, count in stretches(total, per_tile):
+        stretch = Stretch(kind.index, kind.m, kind.n, first, count, across, down, *padding)
         groups, pieces = plan_groups(kind, count, ci, sizes, lanes)
-        scratch_floats = (
-            kind.n**2 * max(g.n_blocks * g.item_pieces * max(t for _, t in pieces[g.first_piece :][: g.n_pieces]) for g in groups) * lanes
-        )
+        scratch_floats = kind.n**2 * max(g.n_blocks * item_tiles(g, pieces) for g in groups) * lanes
         v = low.scratch(per_tile * count, f"{node.name} transformed")
         m = low.scratch(scratch_floats * low.max_threads, f"{node.name} products")
         emit_input(low, node, x, v, stretch)
-
         following: list[Weights] = []
 
         def make(stretch=stretch, groups=groups, pieces=pieces, v=v, m=m, scratch_floats=scratch_floats, following=following):
-            res = residual.operand() if residual is not None else None
+            res = part.residual.operand() if part.residual is not None else None
             after = following_weights(following, u)
-            operands = (v.operand(), u.operand(), *after, bias.operand(), res, out.operand(), m.operand())
-            return WinogradProduct(ProductSpec(*operands, stretch, groups, pieces, ci, scratch_floats, act, lo, hi, slope))
+            operands = (v.operand(), u.operand(), *after, part.bias.operand(), res, out.operand(), m.operand())
+            return WinogradProduct(ProductSpec(*operands, stretch, groups, pieces, ci, scratch_floats, *activation))
 
-        reads = [v, u, bias] + ([residual] if residual is not None else [])
+        reads = [v, u, part.bias] + ([part.residual] if part.residual is not None else [])
         task = low.emit_node(node, make, reads, [out, m], f"{kind.name} product")
-        task.macs = round(numel(node.inputs[1].shape) * x.dims[0] * out.dims[2] * out.dims[3] * count / total)
+        macs = part.channels * numel(node.inputs[1].shape[1:])
+        task.macs = round(macs * x.dims[0] * out.dims[2] * out.dims[3] * count / total)
         task.weights, task.following = Weights(u, kind.n**2 * ci * sizes[0] * lanes), following
 
 
@@ -173,7 +207,7 @@ def weight_transform(kind: Winograd) -> list[list[float]]:
     return [[float(v) for v in row] for row in kind.g()]
 
 
-def packed(low: Lowering, node: Node, kind: Winograd, sizes: tuple[int, ...]) -> Tensor:
+def packed(low: Lowering, node: Node, kind: Winograd, part: Part, sizes: tuple[int, ...]) -> Tensor:
     """Emit the transform of the weights; the tensor that holds them, group after group, point after point."""
     lanes, (ci, _) = low.lanes, reduced(node)
     floats = kind.n**2 * ci * sum(sizes) * lanes
@@ -184,6 +218,7 @@ def packed(low: Lowering, node: Node, kind: Winograd, sizes: tuple[int, ...]) ->
         places += [(start + b * lanes, size * lanes, ci * size * lanes) for b in range(size)]
         start += kind.n**2 * ci * size * lanes
     raw = low.raw(node.inputs[1], 0)
+    raw = replace(raw, dims=(part.channels, *raw.dims[1:]), offset=raw.offset + part.first * raw.n_stride)
     stride, g = node.attrs["stride"][0], weight_transform(kind)
     task = Task("pack", node.name, lambda: PackWinograd(raw.operand(), u.operand(), places, g, stride), [raw.buffer], [u.buffer])
     task.algorithm, task.out_bytes = f"{kind.name} weights", 4 * floats

@@ -45,7 +45,8 @@ EXPECTED = {  # measured on Zen 5 and Sapphire Rapids with AVX-512: the fastest 
     "googlenet/4a/1x1": None,
     "googlenet/conv1": "F(4,4)",
     "alexnet/conv1": "F(4,3)",
-    "alexnet_two_tower/conv4": None,
+    "alexnet_two_tower/conv2": "F(3,5)",
+    "alexnet_two_tower/conv4": "F(3,3)",
     "lenet/conv2": None,
     "digits/conv1": None,
 }
@@ -80,7 +81,8 @@ def test_independent_of_the_threads(winograd):
     assert len({tuple(step["algorithm"] for step in plan.steps()) for plan in plans}) == 1
 
 
-UNSUITABLE = [{"stride": 2}, {"stride": (1, 2)}, {"dilation": 2}, {"dilation": (2, 1)}, {"groups": 2}]
+UNSUITABLE = [{"stride": 2}, {"stride": (1, 2)}, {"dilation": 2}, {"dilation": (2, 1)}]
+UNSUITABLE += [{"groups": 8}, {"groups": 2, "stride": 2}, {"groups": 4 * L}]
 UNSUITABLE += [{"kernel": k} for k in (1, 2, 6, 7, (3, 1), (1, 3), (3, 5), (5, 3), (3, 4))]
 
 
@@ -88,6 +90,14 @@ UNSUITABLE += [{"kernel": k} for k in (1, 2, 6, 7, (3, 1), (1, 3), (3, 5), (5, 3
 @pytest.mark.parametrize("options", UNSUITABLE, ids=str)
 def test_unsuitable_layers(options, winograd):
     assert one(4 * L, 4 * L, 28, winograd=winograd, **options) is None
+
+
+def test_groups_of_whole_blocks():
+    """Each is a convolution of its own; where blocks would be shared, they are direct."""
+    assert one(8 * L, 8 * L, 28, padding=1, groups=2) == one(4 * L, 4 * L, 28, padding=1)
+    assert one(2 * L, 2 * L, 28, winograd="F(2,3)", groups=2) == "F(2,3)"
+    assert one(2 * L + 2, 2 * L, 28, winograd="F(2,3)", groups=2) is None
+    assert one(2 * L, 2 * L + 2, 28, winograd="F(2,3)", groups=2) is None
 
 
 @pytest.mark.parametrize("kind", ALL, ids=lambda kind: kind.name)
