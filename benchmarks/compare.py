@@ -122,7 +122,7 @@ def commit_of(name: str) -> str:
 
 def measure(commits: list[str], folder: Path, options: argparse.Namespace, rounds: int) -> None:
     """Let asv measure commits in turns, on one instruction set and number of threads, into ``folder``/results."""
-    made = config(results_dir=str(folder / "results"), exclude=[])
+    made = config(results_dir=str(folder / "results"))
     made["matrix"]["env_nobuild"] |= {"CYCONV_ISA": [options.isa], "OMP_NUM_THREADS": [str(options.threads)]}
     path = folder / "asv.conf.json"
     path.write_text(json.dumps(made))

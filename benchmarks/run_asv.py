@@ -31,8 +31,8 @@ def config(**changed: object) -> dict:
 
 
 def variables(wheelhouse: Path = WHEELHOUSE) -> dict[str, str]:
-    """The environment of an asv process: pinned packages, and no network where a wheelhouse was filled."""
-    made = {**os.environ, "PIP_CONSTRAINT": str(CONSTRAINTS), "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PYTHONHASHSEED": "0"}
+    """What is set for an asv process: pinned packages, and no network where a wheelhouse was filled."""
+    made = {"PIP_CONSTRAINT": str(CONSTRAINTS), "PIP_DISABLE_PIP_VERSION_CHECK": "1", "PYTHONHASHSEED": "0"}
     if wheelhouse.is_dir():
         made |= {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": str(wheelhouse)}
     return made
@@ -48,7 +48,7 @@ def asv(*arguments: str, **options) -> subprocess.CompletedProcess:
     command = [sys.executable, "-m", "asv"]
     if not machine_known():
         subprocess.run([*command, "machine", "--yes"], cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
-    return subprocess.run([*command, *arguments], env=variables(), check=False, **options)
+    return subprocess.run([*command, *arguments], env={**os.environ, **variables()}, check=False, **options)
 
 
 if __name__ == "__main__":

@@ -1,5 +1,5 @@
 """The benchmark service: asv measures every commit of a branch, unattended; this package adds what asv lacks.
 
-`__main__` serves the pages and keeps `runner` alive; `runner` chooses one job at a time: measure a commit, publish the site, confirm a
-regression, learn the noise. README.md beside this file says how it is set up and what lies where.
+`__main__` serves the pages in a thread and lets `runner` work: one job at a time, which is to measure a commit, publish the site, confirm
+a regression or learn the noise. README.md beside this file says how it is set up and what lies where.
 """

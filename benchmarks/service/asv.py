@@ -1,6 +1,7 @@
 """Calls asv: its configuration made from the project's, one command at a time under the guard, its result files read.
 
-Only asv's command line and its JSON files are used, not its Python modules. Used by `runner`, `compare` and `publish`.
+Only asv's command line and its JSON files are used, not its Python modules. A series is a benchmark with its parameters in one
+environment; its key is `environment|entry`, where the entry is written as in asv's list of regressions. Used by all that measures.
 """
 
 from __future__ import annotations
@@ -9,14 +10,13 @@ import hashlib
 import itertools
 import json
 import os
-import platform
 import re
 import shutil
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -30,77 +30,79 @@ from benchmarks.service.mirror import Mirror
 KEPT_LOGS = 200
 
 
-class Stopped(Exception):
-    """The service was told to stop while a command ran."""
+class Stopped(BaseException):
+    """The service was told to stop while a command ran; no error, so nothing that handles errors catches it."""
 
 
 class AsvError(RuntimeError):
     """asv gave nothing that can be used; the message says where its output is."""
 
 
-class Result:
-    """One result file of asv: the values of a commit in one environment."""
-
-    def __init__(self, data: dict):
-        self.data = data
-        self.commit: str = data["commit_hash"]
-        self.env: str = data["env_name"]
-        columns = data["result_columns"]
-        self.rows: dict[str, dict] = {name: dict(zip(columns, row, strict=False)) for name, row in data["results"].items()}
-
-    @property
-    def file_name(self) -> str:
-        """The name that asv gives the file."""
-        return f"{self.commit[:8]}-{self.env}.json"
-
-    def values(self) -> dict[str, float]:
-        """The values by entry: the benchmark's name with its parameters, as in asv's list of regressions."""
-        found = {}
-        for name, row in self.rows.items():
-            params = row.get("params") or []
-            names = [f"{name}({', '.join(chosen)})" for chosen in itertools.product(*params)] if params else [name]
-            for entry, value in zip(names, row.get("result") or [], strict=False):
-                if value is not None and value == value:
-                    found[entry] = value
-        return found
-
-    def versions(self) -> dict[str, str]:
-        """The version of each benchmark that was run, also of those that failed."""
-        return {name: str(row.get("version")) for name, row in self.rows.items()}
-
-    def matches(self, graph_params: dict[str, str | None]) -> bool:
-        """Whether the file belongs to the series that asv describes by these parameters."""
-        own = {**self.data["params"], **{f"env-{name}": value for name, value in self.data["env_vars"].items()}}
-        return all(str(own.get(k) or "") == str(v or "") for k, v in graph_params.items() if k != "branch")
+def entry_of(key: str) -> str:
+    """The benchmark with its parameters, of a series' key."""
+    return key.split("|", 1)[1]
 
 
-def load_result(path: Path) -> Result | None:
+def name_of(entry: str) -> str:
+    """The benchmark without its parameters."""
+    return entry.split("(")[0]
+
+
+def rows_of(result: dict) -> dict[str, dict]:
+    """What a result file holds, by the name of the benchmark."""
+    return {name: dict(zip(result["result_columns"], row, strict=False)) for name, row in result["results"].items()}
+
+
+def values_of(result: dict) -> dict[str, float]:
+    """The values in a result file by series."""
+    found = {}
+    for name, row in rows_of(result).items():
+        params = row.get("params") or []
+        entries = [f"{name}({', '.join(chosen)})" for chosen in itertools.product(*params)] if params else [name]
+        for entry, value in zip(entries, row.get("result") or [], strict=False):
+            if value is not None and value == value:
+                found[f"{result['env_name']}|{entry}"] = value
+    return found
+
+
+def versions_of(result: dict) -> dict[str, str]:
+    """The version of each benchmark that was run, also of those that failed."""
+    return {name: str(row.get("version")) for name, row in rows_of(result).items()}
+
+
+def setting_of(result: dict) -> str:
+    """The environment for people: what is set for the measurement, which is what environments differ in."""
+    return " ".join(f"{name}={value}" for name, value in result["env_vars"].items()) or result["env_name"]
+
+
+def file_of(result: dict) -> str:
+    """The name that asv gives a result's file."""
+    return f"{result['commit_hash'][:8]}-{result['env_name']}.json"
+
+
+def load_result(path: Path) -> dict | None:
     """The result in a file, or None when the file is damaged or not what its name says."""
-    data = read_json(path)
+    result = read_json(path)
     try:
-        if data["version"] != 2 or not re.fullmatch("[0-9a-f]{40}", data["commit_hash"]) or not isinstance(data["params"], dict):
-            return None
-        result = Result(data)
-        result.values(), result.versions(), result.data["env_vars"].items()
+        values_of(result), versions_of(result), result["params"].items(), result["env_vars"].items()
+        good = result["version"] == 2 and re.fullmatch("[0-9a-f]{40}", result["commit_hash"])
+        return result if good and path.name == file_of(result) else None
     except (TypeError, KeyError, AttributeError, ValueError):
         return None
-    return result if result.file_name == path.name else None
 
 
 class Asv:
     """asv with the project's configuration, in `data/work`."""
 
-    def __init__(self, config: Config, mirror: Mirror, stop: threading.Event, beat: Callable[[], None]):
+    def __init__(self, config: Config, mirror: Mirror, stop: threading.Event):
         self.config = config
         self.mirror = mirror
         self.stop = stop
-        self.beat = beat
         self.mark = str(config.data)
         self.home = config.data / "home"
         self.logs = config.data / "logs"
-        self.conf_path = Path()
+        self.folder = Path()  # where the configuration lies
         self.conf: dict[str, Any] = {}
-        self.machine = config.machine or platform.node() or "machine"
 
     def prepare(self, thresholds: dict[str, float]) -> None:
         """Write asv's configuration beside the project's own, so that relative paths mean the same in both."""
@@ -119,20 +121,20 @@ class Asv:
             "build_cache_size": max(4, conf.get("build_cache_size", 2)),  # base and culprit stay built while they alternate
             "regressions_thresholds": conf.get("regressions_thresholds", {}) | own,
         }
-        self.conf_path = original.parent / "service.asv.conf.json"
-        write_json(self.conf_path, self.conf)
+        self.folder = original.parent
+        write_json(self.folder / "service.asv.conf.json", self.conf)
         self.know_machine()
 
     def know_machine(self) -> None:
         """Let asv describe the machine once, for good: its series are split by what it says, the kernel's version among it."""
         path = self.home / ".asv-machine.json"
-        known = read_json(path)
-        if not isinstance(known, dict) or not isinstance(known.get(self.machine), dict):
+        machine = self.config.machine
+        if not isinstance(read_json(path).get(machine), dict):
             path.unlink(missing_ok=True)
             self.home.mkdir(parents=True, exist_ok=True)
             self.call(["machine", "--yes"], "machine", 60)
-            (described,) = (value for value in (read_json(path) or {}).values() if isinstance(value, dict))
-            write_json(path, {"version": 1, self.machine: described | {"machine": self.machine}})
+            (described,) = (value for value in read_json(path).values() if isinstance(value, dict))
+            write_json(path, {"version": 1, machine: described | {"machine": machine}})
 
     def matrix_key(self) -> str:
         """A name for the set of environments that the configuration asks for."""
@@ -140,39 +142,27 @@ class Asv:
         return hashlib.sha256(json.dumps(chosen, sort_keys=True).encode()).hexdigest()[:12]
 
     def call(self, arguments: list[str], name: str, timeout: float) -> int:
-        """Run an asv command to its end and return its status; its output goes to `logs`."""
+        """Run an asv command to its end, a stop or the time limit, and return its status; its output goes to `logs`."""
         self.logs.mkdir(parents=True, exist_ok=True)
         for old in sorted(self.logs.glob("*.log"), key=lambda path: path.stat().st_mtime)[:-KEPT_LOGS]:
             old.unlink()
         environment = {**os.environ, **self.config.environment, "HOME": str(self.home), "TZ": "UTC", guard.MARK: self.mark}
         # -P: the folder that asv runs in must not hide asv's own modules.
         command = [sys.executable, "-P", guard.__file__, sys.executable, "-P", "-m", "asv", *arguments]
-        folder = self.conf_path.parent if self.conf else self.home
-        with open(self.logs / f"{name}.log", "wb") as log:
-            process = subprocess.Popen(
-                command, stdin=subprocess.PIPE, stdout=log, stderr=log, env=environment, cwd=folder, start_new_session=True
-            )
-            try:
-                return self.wait(process, timeout)
-            finally:
-                guard.kill_marked(self.mark)
-                process.stdin.close()  # type: ignore[union-attr]
-
-    def wait(self, process: subprocess.Popen, timeout: float) -> int:
-        """Wait for the guard's end, a stop or the time limit."""
+        where = {"cwd": self.folder if self.conf else self.home, "env": environment}
         end = time.monotonic() + timeout
-        while process.poll() is None:
-            if self.stop.wait(0.1) or time.monotonic() > end:
-                process.terminate()
-                try:
-                    process.wait(guard.GRACE + 10)
-                except subprocess.TimeoutExpired:
-                    process.kill()
-                    process.wait()
-                if self.stop.is_set():
-                    raise Stopped
-                return 1
-            self.beat()
+        # In a session of its own: an interrupt from the terminal reaches only the service, which stops asv in order.
+        with (
+            open(self.logs / f"{name}.log", "wb") as log,
+            subprocess.Popen(command, stdin=subprocess.PIPE, stdout=log, stderr=log, start_new_session=True, bufsize=0, **where) as process,
+        ):
+            while process.poll() is None and time.monotonic() < end and not self.stop.wait(0.1):
+                pass
+            if process.poll() is None:
+                process.communicate(b"stop")
+        guard.kill_marked(self.mark)
+        if self.stop.is_set():
+            raise Stopped
         return process.returncode
 
     def run(self, commits: list[str], out: Path, bench: Iterable[str] = (), envs: Iterable[str] = (), seed: Iterable[dict] = ()) -> None:
@@ -181,24 +171,29 @@ class Asv:
         asv's exit status does not tell a failed benchmark, a failed build and nothing to do apart: callers look at the files.
         """
         shutil.rmtree(out, ignore_errors=True)
-        for data in seed:
-            write_json(out / self.machine / Result(data).file_name, data)
+        out.mkdir(parents=True)
+        for result in seed:
+            write_json(out / self.config.machine / file_of(result), result)
         hashes = out.with_suffix(".commits")
-        out.parent.mkdir(parents=True, exist_ok=True)
         hashes.write_text("\n".join(commits))
-        conf_path = self.conf_path.with_name("service.run.asv.conf.json")
+        conf_path = self.folder / "service.run.asv.conf.json"
         write_json(conf_path, self.conf | {"results_dir": str(out)})
         chosen = [word for pattern in bench for word in ("--bench", pattern)] + [word for env in envs for word in ("-E", env)]
         skip = ["--skip-existing"] if seed else []
-        command = ["run", "--config", str(conf_path), "--machine", self.machine, "--no-pull", "--show-stderr"]
+        command = ["run", "--config", str(conf_path), "--machine", self.config.machine, "--no-pull", "--show-stderr"]
         self.call([*command, *skip, *chosen, f"HASHFILE:{hashes}"], f"run-{commits[0][:8]}", self.config.run_timeout)
 
-    def results(self, out: Path, commit: str) -> list[Result]:
+    def results(self, out: Path, commit: str) -> list[dict]:
         """The valid result files of a commit in a folder of results."""
-        found = [load_result(path) for path in sorted((out / self.machine).glob(f"{commit[:8]}-*.json"))]
-        return [result for result in found if result and result.commit == commit]
+        found = [load_result(path) for path in sorted((out / self.config.machine).glob(f"{commit[:8]}-*.json"))]
+        return [result for result in found if result and result["commit_hash"] == commit]
+
+    def values(self, out: Path, commit: str) -> dict[str, float]:
+        """All values of a commit in a folder of results, by series."""
+        return {key: value for result in self.results(out, commit) for key, value in values_of(result).items()}
 
     def publish(self, html: Path) -> None:
         """Make asv's pages in the new folder `html`."""
-        if self.call(["publish", "--config", str(self.conf_path), "--no-pull", "--html-dir", str(html)], "publish", 3600):
+        conf_path = self.folder / "service.asv.conf.json"
+        if self.call(["publish", "--config", str(conf_path), "--no-pull", "--html-dir", str(html)], "publish", 3600):
             raise AsvError(f"asv publish failed, see {self.logs / 'publish.log'}")

@@ -4,20 +4,15 @@ from __future__ import annotations
 
 import json
 import os
-import shutil
 import time
 from pathlib import Path
 from typing import Any
-
-from benchmarks.service.config import Config
-
-TEMPORARY = ".aside-"
 
 
 def write_atomic(path: Path, data: bytes) -> None:
     """Write `data` so that `path` holds either what it held before or all of it, whatever happens."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_name(f"{TEMPORARY}{path.name}")
+    aside = path.with_name(f".aside-{path.name}")
     try:
         with open(aside, "wb") as file:
             file.write(data)
@@ -28,10 +23,8 @@ def write_atomic(path: Path, data: bytes) -> None:
         aside.unlink(missing_ok=True)
         raise
     folder = os.open(path.parent, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
+    os.fsync(folder)
+    os.close(folder)
 
 
 def write_json(path: Path, value: Any) -> None:
@@ -39,20 +32,15 @@ def write_json(path: Path, value: Any) -> None:
     write_atomic(path, json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False).encode() + b"\n")
 
 
-def read_json(path: Path) -> Any:
-    """The JSON in a file, or None when there is none that can be read."""
+def read_json(path: Path) -> dict:
+    """The JSON object in a file; empty when there is none that can be read."""
     try:
-        return json.loads(path.read_bytes())
+        found = json.loads(path.read_bytes())
     except (OSError, ValueError):
-        return None
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
-def free_gb(config: Config) -> float:
-    """The room left, where it is least: the results may lie on a file system of their own."""
-    return min(shutil.disk_usage(path).free for path in (config.data, config.data / "results") if path.exists()) / 1e9
-
-
-def quarantine(path: Path, bad: Path) -> None:
-    """Move a damaged file or folder out of the way, so that it can be looked at."""
-    bad.mkdir(parents=True, exist_ok=True)
-    os.replace(path, bad / f"{time.time_ns()}-{path.name}")
+def now(at: float | None = None) -> str:
+    """The time, or another one, in UTC, as feeds want it."""
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at))

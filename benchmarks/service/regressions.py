@@ -6,58 +6,59 @@ measured in turn; when that shows nothing, the surroundings are searched, since 
 
 from __future__ import annotations
 
-import hashlib
 import logging
 import re
 import shlex
-import time
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
-from benchmarks.service.asv import Asv
-from benchmarks.service.compare import Comparison, Target, compare
-from benchmarks.service.config import Config
-from benchmarks.service.files import read_json
-from benchmarks.service.mirror import Mirror
+from benchmarks.service.asv import Asv, entry_of, name_of, setting_of
+from benchmarks.service.compare import Comparison, compare
+from benchmarks.service.files import now, read_json
+from benchmarks.service.noise import thresholds
 from benchmarks.service.store import Store
 
 log = logging.getLogger(__name__)
 AROUND = 3  # commits on either side that are searched when the named one is not slower
 PATIENCE = 5  # commits to be measured before the same question is asked again
-TRIES = 3
 
 
 @dataclass(frozen=True)
 class Suspect:
     """A step that asv reports: a series, the last commit before it and the first one after it."""
 
-    target: Target
+    key: str
     base: str
     culprit: str
-    link: str
 
     @property
-    def key(self) -> str:
+    def name(self) -> str:
         """The name under which the runner remembers what came of it."""
-        return f"{self.target.key}@{self.culprit}"
+        return f"{self.key}@{self.culprit}"
+
+
+def belongs(result: dict, graph_params: dict[str, str | None]) -> bool:
+    """Whether a result is of the environment that asv describes by these parameters."""
+    own = result["params"] | {f"env-{name}": value for name, value in result["env_vars"].items()}
+    return all(str(own.get(k) or "") == str(v or "") for k, v in graph_params.items() if k != "branch")
 
 
 class Regressions:
     """All steps of the life of a regression."""
 
-    def __init__(self, config: Config, mirror: Mirror, asv: Asv, store: Store):
-        self.config = config
-        self.mirror = mirror
+    def __init__(self, asv: Asv, store: Store):
+        self.config = asv.config
+        self.mirror = asv.mirror
         self.asv = asv
         self.store = store
-        self.out = config.data / "work" / "compare"
+        self.out = asv.config.data / "work" / "compare"
 
     def suspects(self, site: Path, commits: list[str]) -> list[Suspect]:
         """What asv reports of the series that raise alerts, as far as the commits are among those that are measured."""
-        hashes = (read_json(site / "asv" / "index.json") or {}).get("revision_to_hash", {})
+        hashes = read_json(site / "asv" / "index.json").get("revision_to_hash", {})
         found = []
-        for entry, _, params, _, _, _, steps in (read_json(site / "asv" / "regressions.json") or {}).get("regressions", []):
+        for entry, _, params, _, _, _, steps in read_json(site / "asv" / "regressions.json").get("regressions", []):
             if not re.search(self.config.alert, entry) or (self.config.reference and re.search(self.config.reference, entry)):
                 continue
             for first, last, _, _ in steps:
@@ -65,23 +66,15 @@ class Regressions:
                 if culprit not in commits[1:]:
                     continue
                 base = commits[commits.index(culprit) - 1] if first is None else hashes.get(str(first))
-                results = self.store.results(culprit, self.asv.machine).values()
-                env = next((result.env for result in results if result.matches(params)), None)
+                env = next((env for env, result in self.store.results(culprit).items() if belongs(result, params)), None)
                 if env and base in commits:
-                    link = f"/asv/index.html#{entry.split('(')[0]}?commits={culprit}"
-                    found.append(Suspect(Target(entry, env), base, culprit, link))
-        log.debug("suspects", extra={"count": len(found), "site": str(site)})
+                    found.append(Suspect(f"{env}|{entry}", base, culprit))
         return found
 
-    def pending(self, suspects: list[Suspect], state: dict, measured: int) -> list[Suspect]:
+    def pending(self, suspects: list[Suspect], state: dict) -> list[Suspect]:
         """The suspects about which something is still to be found out."""
-        memory = state.get("suspects", {})
-
-        def asks(suspect: Suspect) -> bool:
-            known = memory.get(suspect.key)
-            return known is None or (not known["confirmed"] and known["tries"] < TRIES and measured >= known["next"])
-
-        return [suspect for suspect in suspects if asks(suspect)]
+        asked = state.get("asked", {})
+        return [s for s in suspects if s.name not in asked or state["measured"] >= (asked[s.name] or float("inf"))]
 
     def gap(self, suspects: list[Suspect], commits: list[str], waiting: list[str]) -> str | None:
         """The commit to measure next to make a suspect's range smaller: the middle of those that wait inside it."""
@@ -91,140 +84,102 @@ class Regressions:
                 return open_ones[len(open_ones) // 2]
         return None
 
-    def confirm(self, suspects: list[Suspect], commits: list[str], state: dict, measured: int) -> None:
+    def confirm(self, suspects: list[Suspect], commits: list[str], state: dict) -> None:
         """Measure the first suspect's commits again, for all series that share them, and keep what comes of it."""
         base, culprit = suspects[0].base, suspects[0].culprit
-        group = [suspect for suspect in suspects if (suspect.base, suspect.culprit) == (base, culprit)]
-        log.info("confirm", extra={"base": base, "commit": culprit, "series": len(group)})
-        confirmed = self.slower(base, culprit, group)
-        rest = [suspect for suspect in group if suspect.target.key not in confirmed]
-        named = self.record(base, culprit, group, confirmed, commits) if confirmed else None
-        memory = state.setdefault("suspects", {})
-        for suspect in group:
-            if suspect.target.key in confirmed:
-                memory[suspect.key] = {"confirmed": True, "record": named}
-        if rest:
-            elsewhere = self.search(base, culprit, rest, commits)
-            for suspect in rest:
-                tries = memory.get(suspect.key, {}).get("tries", 0) + 1
-                found = elsewhere.get(suspect.target.key)
-                memory[suspect.key] = {"confirmed": bool(found), "record": found, "tries": tries, "next": measured + PATIENCE}
-                if not found:
-                    log.info("not confirmed", extra={"series": suspect.target.key, "commit": culprit})
-        self.save(state, f"Confirm {culprit[:8]}: {len(confirmed)} of {len(group)} series are slower")
+        group = {suspect.key: suspect for suspect in suspects if (suspect.base, suspect.culprit) == (base, culprit)}
+        low, high, found = self.locate(group, commits, commits.index(base), commits.index(culprit))
+        if found:
+            self.record(commits[low : high + 1], found)
+        for key, suspect in group.items():
+            # Each time that nothing was found, the question rests for about as long as the history is.
+            state.setdefault("asked", {})[suspect.name] = None if key in found else 2 * state["measured"] + PATIENCE
+            if key not in found:
+                log.info("not confirmed", extra={"series": key, "commit": culprit})
+        self.store.save(state, f"Confirm {culprit[:8]}: {len(found)} of {len(group)} series are slower")
 
-    def slower(self, base: str, head: str, group: list[Suspect]) -> dict[str, Comparison]:
-        """The series of the group in which head is surely slower than base."""
-        found = compare(self.asv, base, head, [suspect.target for suspect in group], self.out)
+    def locate(self, keys: Iterable[str], commits: list[str], low: int, high: int) -> tuple[int, int, dict[str, Comparison]]:
+        """Where series became slower: between the given commits, or around them, halving the range down to neighbours."""
+        if found := self.slower(commits[low], commits[high], keys):
+            return low, high, found
+        low, high = max(0, low - AROUND), min(len(commits) - 1, high + AROUND)
+        found = self.slower(commits[low], commits[high], keys)
+        while found and high - low > 1:
+            middle = (low + high) // 2
+            if below := self.slower(commits[low], commits[middle], found):
+                high, found = middle, below
+            else:
+                low, found = middle, self.slower(commits[middle], commits[high], found)
+        return low, high, found
+
+    def slower(self, base: str, head: str, keys: Iterable[str]) -> dict[str, Comparison]:
+        """The series in which head is surely slower than base."""
+        found = compare(self.asv, base, head, keys, self.out)
         for key, comparison in found.items():
             log.info("compared", extra={"series": key, "base": base, "commit": head, **asdict(comparison)})
         return {key: comparison for key, comparison in found.items() if comparison.slower(self.threshold(key))}
 
-    def search(self, base: str, culprit: str, group: list[Suspect], commits: list[str]) -> dict[str, str]:
-        """Look for the slowdown around the commit that asv named, halving the range; the records of the series found."""
-        low = max(0, commits.index(base) - AROUND)
-        high = min(len(commits) - 1, commits.index(culprit) + AROUND)
-        found = self.slower(commits[low], commits[high], group)
-        group = [suspect for suspect in group if suspect.target.key in found]
-        while group and high - low > 1:
-            middle = (low + high) // 2
-            below = self.slower(commits[low], commits[middle], group[:1])
-            low, high = (low, middle) if below else (middle, high)
-        if not group:
-            return {}
-        confirmed = self.slower(commits[low], commits[high], group)
-        if not confirmed:
-            return {}
-        record = self.record(commits[low], commits[high], group, confirmed, commits)
-        return dict.fromkeys(confirmed, record)
-
     def threshold(self, key: str) -> float:
         """The slowdown that counts for a series: the configured one, or more where A/A runs showed more noise."""
-        return max(self.config.threshold, thresholds(self.store, self.config).get(key.split("|", 1)[1], 0.0))
+        return thresholds(self.store, self.config).get(entry_of(key), self.config.threshold)
 
-    def record(self, base: str, culprit: str, group: list[Suspect], found: dict[str, Comparison], commits: list[str]) -> str:
-        """Keep what was confirmed under the commit's name, with an alert to send when the commit is new; the record's name."""
-        name = hashlib.sha256(f"{self.config.repo} {culprit}".encode()).hexdigest()[:16]
-        path = self.store.path / "regressions" / f"{name}.json"
-        inside = commits[commits.index(base) + 1 : commits.index(culprit)]
-        commit = self.mirror.describe(culprit)
-        fresh = {"id": name, "status": "confirmed", "found": now(), "commit": culprit, "parent": base, "unbuildable": inside}
-        fresh |= {"subject": commit.subject, "author": commit.author, "date": commit.date, "series": {}, "events": []}
-        fresh["reproduce"] = reproduce(self.config, base, culprit, group[0].target)
-        record = read_json(path) or fresh
-        for suspect in group:
-            if suspect.target.key in found:
-                facts = {"entry": suspect.target.entry, "env": suspect.target.env, "link": self.config.url + suspect.link}
-                facts |= {"unit": self.store.unit(suspect.target.entry), "resolved": ""}
-                record["series"][suspect.target.key] = facts | asdict(found[suspect.target.key])
-        if not any(event["kind"] == "regression" for event in record["events"]):
-            record["events"].append({"kind": "regression", "at": now(), "delivered": "", "note": ""})
-            log.warning("regression", extra={"commit": culprit, "subject": commit.subject, "series": sorted(record["series"])})
-        self.store.put({path: record}, f"Regression in {culprit[:8]}: {commit.subject}")
-        return name
+    def record(self, commits: list[str], found: dict[str, Comparison]) -> None:
+        """Keep what was confirmed under the last commit's name, with an alert to send when it is new."""
+        base, *inside, culprit = commits
+        record = next((known for known in self.store.records() if known["commit"] == culprit), None)
+        if record is None:
+            record = {**self.mirror.describe(culprit), "parent": base, "unbuildable": inside, "found": now(), "series": {}, "next": 0}
+            record |= {"reproduce": self.reproduce(base, culprit, next(iter(found))), "events": [event("regression")]}
+            log.warning("regression", extra={"commit": culprit, "subject": record["subject"], "series": sorted(found)})
+        for key, comparison in found.items():
+            env, entry = key.split("|", 1)
+            link = f"{self.config.url}/asv/index.html#{name_of(entry)}?commits={culprit}"
+            result = self.store.results(culprit).get(env)
+            facts = {"entry": entry, "env": env, "setting": setting_of(result) if result else env, "unit": self.store.unit(entry)}
+            record["series"][key] = facts | {"link": link} | asdict(comparison)
+        self.store.put_record(record, f"Regression in {culprit[:8]}: {record['subject']}")
 
-    def ended(self, suspects: list[Suspect], measured: int) -> tuple[dict, list[Target]] | None:
-        """An open regression some of whose series asv no longer reports, and these series; what left the branch or the suite is closed."""
-        reported = {suspect.target.key for suspect in suspects}
+    def reproduce(self, base: str, culprit: str, key: str) -> str:
+        """The command that shows the regression in a clone of the repository."""
+        env, entry = key.split("|", 1)
+        chosen = ["--config", self.config.asv_config, "-E", env, "--interleave-rounds", "--bench", f"^{re.escape(entry)}$"]
+        return shlex.join(["asv", "continuous", *chosen, base, culprit])
+
+    def review(self, suspects: list[Suspect], newest: str, state: dict) -> bool:
+        """Close a regression whose commit or benchmarks are gone, or that asv no longer reports and that measures as fixed.
+
+        True when something was measured: one at a time, since this lasts.
+        """
+        reported = {suspect.key for suspect in suspects}
         known = self.store.benchmarks()
-        for record in self.store.records():
-            if record["status"] != "confirmed":
-                continue
-            left = {key: series for key, series in record["series"].items() if series["entry"].split("(")[0] in known}
-            unresolved = {key: series for key, series in left.items() if not series["resolved"]}
+        for record in filter(is_open, self.store.records()):
+            series = {key: facts for key, facts in record["series"].items() if name_of(facts["entry"]) in known}
             if not self.mirror.contains(record["commit"]):
                 self.close(record, "the commit left the branch")
-            elif not unresolved:
-                self.close(record, "nothing that is still measured is slower")
-            else:
-                quiet = {key: s for key, s in unresolved.items() if key not in reported and measured >= s.get("next", 0)}
-                if quiet:
-                    return record, [Target(series["entry"], series["env"]) for series in quiet.values()]
-        return None
-
-    def resolve(self, record: dict, targets: list[Target], newest: str, measured: int) -> None:
-        """Measure a regression's base and the newest commit in turn: not slower any more, or asked again later."""
-        found = compare(self.asv, record["parent"], newest, targets, self.out)
-        for target in targets:
-            series, again = record["series"][target.key], found.get(target.key)
-            if again and again.ratio < 1 + min(self.threshold(target.key), series["ratio"] - 1) / 2:
-                series["resolved"] = newest
-            else:
-                series["next"] = measured + PATIENCE
-        if all(series["resolved"] for series in record["series"].values()):
-            self.close(record, f"measured again at {newest[:8]}")
-        else:
-            self.store.put({self.store.record_path(record): record}, f"Look again at {record['commit'][:8]}")
+            elif not series:
+                self.close(record, "nothing that is still measured was slower")
+            elif not reported & set(series) and state["measured"] >= record["next"]:
+                found = compare(self.asv, record["parent"], newest, series, self.out)
+                most = {key: 1 + min(self.threshold(key), facts["ratio"] - 1) / 2 for key, facts in series.items()}
+                if all(key in found and found[key].ratio < most[key] for key in series):
+                    self.close(record, f"measured again at {newest[:8]}")
+                else:
+                    self.store.put_record(record | {"next": state["measured"] + PATIENCE}, f"Look again at {record['commit'][:8]}")
+                return True
+        return False
 
     def close(self, record: dict, note: str) -> None:
         """Mark a regression as resolved, with one alert to send."""
-        record["status"] = "resolved"
-        record["events"].append({"kind": "resolved", "at": now(), "delivered": "", "note": note})
         log.warning("resolved", extra={"commit": record["commit"], "note": note})
-        self.store.put({self.store.record_path(record): record}, f"Resolved: {record['commit'][:8]}, {note}")
-
-    def save(self, state: dict[str, Any], message: str) -> None:
-        """Keep what the runner must remember."""
-        self.store.put({self.store.path / "state.json": state}, message)
+        record["events"].append(event("resolved", note))
+        self.store.put_record(record, f"Resolved: {record['commit'][:8]}, {note}")
 
 
-def thresholds(store: Store, config: Config) -> dict[str, float]:
-    """The slowdown that counts for each entry: four times its scatter in the last A/A run, between `threshold` and one half."""
-    runs = sorted((store.path / "noise").glob("*.json"))
-    noise = (read_json(runs[-1]) or {}).get("series", {}) if runs else {}
-    found: dict[str, float] = {}
-    for key, facts in noise.items():
-        entry = key.split("|", 1)[1]
-        found[entry] = max(found.get(entry, 0.0), min(0.5, max(config.threshold, 4 * facts["scatter"])))
-    return found
+def event(kind: str, note: str = "") -> dict[str, str]:
+    """Something to tell people: a regression or that it is resolved."""
+    return {"kind": kind, "at": now(), "delivered": "", "note": note}
 
 
-def reproduce(config: Config, base: str, culprit: str, target: Target) -> str:
-    """The command that shows the regression in a clone of the repository."""
-    chosen = ["--config", config.asv_config, "-E", target.env, "--interleave-rounds", "--bench", f"^{re.escape(target.entry)}$"]
-    return shlex.join(["asv", "continuous", *chosen, base, culprit])
-
-
-def now() -> str:
-    """The time, in UTC, as feeds want it."""
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+def is_open(record: dict) -> bool:
+    """Whether a regression is not resolved."""
+    return record["events"][-1]["kind"] == "regression"

@@ -1,147 +1,126 @@
-"""The results: a git repository of its own, in which every file is written aside, validated and renamed, then committed.
+"""The results: a git repository of its own, in which every file is written aside and renamed, then committed.
 
 `results/asv` is what asv reads; `regressions/` holds what people are told, `noise/` the A/A runs, `peers/` the comparisons with other
-engines, `state.json` what the runner must remember. A damaged file comes back from git, a damaged git is made anew from the files.
+engines, `state.json` what the runner must remember. Only what is committed counts: whatever else is found there, such as a damaged file or
+half of a write, gives way to the last commit. Who puts something in keeps the original until that has succeeded.
 """
 
 from __future__ import annotations
 
+import shutil
+import time
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
-from benchmarks.service.asv import Result, load_result
+from benchmarks.service.asv import file_of, load_result, name_of, values_of
 from benchmarks.service.config import Config
-from benchmarks.service.files import TEMPORARY, quarantine, read_json, write_json
+from benchmarks.service.files import read_json, write_json
 from benchmarks.service.mirror import GitError, git, remove_locks
+
+
+@lru_cache(maxsize=10_000)
+def read_result(path: Path, changed: int, size: int) -> dict | None:
+    """A result file, read again only when it changed."""
+    return load_result(path)
 
 
 class Store:
     """The repository in `data/results`."""
 
     def __init__(self, config: Config):
+        self.machine = config.machine
         self.path = config.data / "results"
         self.asv = self.path / "asv"
         self.bad = config.data / "bad"
-        self.cache: dict[Path, tuple[tuple[int, int], Result | None]] = {}
 
     def open(self) -> list[str]:
-        """Make the repository or repair it; what was repaired, for the log."""
-        self.path.mkdir(parents=True, exist_ok=True)
-        if (self.path / ".git").exists():
-            remove_locks(self.path / ".git")
-            try:
-                git(self.path, "fsck", "--connectivity-only", "--no-dangling")
-            except GitError:
-                quarantine(self.path / ".git", self.bad)
-        if not (self.path / ".git").exists():
-            git(self.path, "init", "--quiet")
+        """Make the repository; a damaged one is put aside and made anew from the files that are there. What was repaired, for the log."""
+        own = self.path / ".git"
+        own.mkdir(parents=True, exist_ok=True)
+        remove_locks(own)
+        try:
+            git(self.path, "fsck", "--connectivity-only", "--no-dangling")
+            git(self.path, "rev-parse", "--verify", "HEAD^{tree}")
+        except GitError:
+            if any(own.iterdir()):
+                self.bad.mkdir(exist_ok=True)
+                shutil.move(own, self.bad / f"{time.time_ns()}.git")
+            git(self.path.parent, "init", "--quiet", self.path.name)
             git(self.path, "config", "core.fsync", "all")
+            git(self.path, "add", "--all")
+            git(self.path, "commit", "--quiet", "--allow-empty", "--message", "What was there when this history began")
+            return ["a new history"]
         return self.repair()
 
     def repair(self) -> list[str]:
-        """Bring damaged or missing files back from git, move away what is damaged and not in git, commit the rest."""
-        repaired = []
+        """Go back to the last commit; what was not as it says."""
         remove_locks(self.path / ".git")
-        listing = git(self.path, "status", "--porcelain", "-z", "--no-renames", "--untracked-files=all")
-        for line in filter(None, listing.split("\0")):
-            path = self.path / line[3:]
-            if path.name.startswith(TEMPORARY):
-                path.unlink(missing_ok=True)
-            elif not self.valid(path):
-                repaired.append(f"{line[3:]}: {self.restore(path)}")
-        self.commit("Take over files that were written before an interruption")
-        return repaired
-
-    def restore(self, path: Path) -> str:
-        """Bring a file back from git; move it away where git has none or a damaged one."""
-        if path.exists():
-            quarantine(path, self.bad)
-        try:
-            git(self.path, "checkout", "HEAD", "--", str(path.relative_to(self.path)))
-        except GitError:
-            return "damaged, moved away"
-        if self.valid(path):
-            return "damaged, brought back"
-        quarantine(path, self.bad)
-        return "damaged in git as well, moved away"
-
-    def valid(self, path: Path) -> bool:
-        """Whether a file is what its place says."""
-        if path.parent.parent == self.asv and path.name != "machine.json":
-            return load_result(path) is not None
-        return path.suffix == ".json" and isinstance(read_json(path), dict)
+        found = git(self.path, "status", "--porcelain", "--no-renames", "--untracked-files=all").splitlines()
+        if found:
+            git(self.path, "reset", "--quiet", "--hard")
+            git(self.path, "clean", "--quiet", "--force", "-d", "-x")
+        return found
 
     def put(self, files: dict[Path, Any], message: str) -> None:
         """Write JSON files and commit them."""
         for path, value in files.items():
             write_json(path, value)
-        self.commit(message)
+        git(self.path, "add", "--all")
+        if git(self.path, "status", "--porcelain"):
+            git(self.path, "commit", "--quiet", "--message", message)
 
-    def put_results(self, results: list[Result], out: Path, machine: str, newest: bool) -> None:
-        """Take a commit's results over from asv's folder `out`, the list of benchmarks and the machine's description with them.
+    def put_results(self, results: list[dict], out: Path, state: dict, newest: bool) -> None:
+        """Take a commit's results over from asv's folder `out`, with the list of benchmarks, the machine's description and the state.
 
         An older commit may know fewer benchmarks than the `newest` one, which alone can remove some from the list.
         """
-        known = read_json(self.asv / "benchmarks.json") or {}
-        write_json(self.asv / "benchmarks.json", ({} if newest else known) | (read_json(out / "benchmarks.json") or known))
-        described = read_json(out / machine / "machine.json")
-        if isinstance(described, dict):
-            write_json(self.asv / machine / "machine.json", described)
-        for result in results:
-            write_json(self.asv / machine / result.file_name, result.data)
-        self.commit(f"Results of {results[0].commit[:8]}")
-
-    def commit(self, message: str) -> None:
-        """Commit whatever changed."""
-        git(self.path, "add", "--all", "--", ".", f":(exclude,glob)**/{TEMPORARY}*")
-        if git(self.path, "status", "--porcelain", "--untracked-files=no"):
-            git(self.path, "commit", "--quiet", "--message", message)
+        known = self.asv / "benchmarks.json"
+        machine = Path(self.machine, "machine.json")
+        files = {known: ({} if newest else read_json(known)) | (read_json(out / "benchmarks.json") or read_json(known))}
+        if described := read_json(out / machine):
+            files[self.asv / machine] = described
+        files |= {self.asv / self.machine / file_of(result): result for result in results}
+        self.put(files | {self.path / "state.json": state}, f"Results of {results[0]['commit_hash'][:8]}")
 
     def version(self) -> str:
-        """A name for what the published pages depend on."""
-        try:
-            return git(self.path, "rev-parse", "HEAD:asv").strip()
-        except GitError:
-            return ""
+        """A name for what the published pages depend on; empty while there is nothing."""
+        return git(self.path, "ls-tree", "HEAD", "asv").strip()
 
-    def result(self, path: Path) -> Result | None:
-        """A result file, brought back from git if need be; read again only when it changed."""
-        try:
-            stat = path.stat()
-        except FileNotFoundError:
-            return None
-        key = (stat.st_mtime_ns, stat.st_size)
-        if path not in self.cache or self.cache[path][0] != key:
-            result = load_result(path)
-            if result is None:
-                self.restore(path)
-                result = load_result(path) if path.exists() else None
-            self.cache[path] = (key, result)
-        return self.cache[path][1]
-
-    def results(self, commit: str, machine: str) -> dict[str, Result]:
+    def results(self, commit: str) -> dict[str, dict]:
         """The results of a commit by environment."""
-        found = [self.result(path) for path in sorted((self.asv / machine).glob(f"{commit[:8]}-*.json"))]
-        return {result.env: result for result in found if result and result.commit == commit}
+        paths = sorted((self.asv / self.machine).glob(f"{commit[:8]}-*.json"))
+        found = [read_result(path, path.stat().st_mtime_ns, path.stat().st_size) for path in paths]
+        return {result["env_name"]: result for result in found if result and result["commit_hash"] == commit}
+
+    def values(self, commit: str) -> dict[str, float]:
+        """The values of a commit by series."""
+        return {key: value for result in self.results(commit).values() for key, value in values_of(result).items()}
 
     def benchmarks(self) -> dict[str, dict]:
         """asv's list of benchmarks."""
-        found = read_json(self.asv / "benchmarks.json") or {}
-        return {name: entry for name, entry in found.items() if isinstance(entry, dict)}
+        return {name: entry for name, entry in read_json(self.asv / "benchmarks.json").items() if isinstance(entry, dict)}
 
     def unit(self, entry: str) -> str:
         """The unit of an entry of asv's."""
-        return str(self.benchmarks().get(entry.split("(")[0], {}).get("unit", ""))
+        return str(self.benchmarks().get(name_of(entry), {}).get("unit", ""))
 
     def state(self) -> dict[str, Any]:
         """What the runner remembers."""
-        return read_json(self.path / "state.json") or {}
+        return {"measured": 0} | read_json(self.path / "state.json")
+
+    def save(self, state: dict[str, Any], message: str) -> None:
+        """Keep what the runner must remember."""
+        self.put({self.path / "state.json": state}, message)
+
+    def snapshots(self, folder: str) -> list[dict]:
+        """What a folder such as `noise` or `peers` holds, oldest first."""
+        return list(filter(None, map(read_json, sorted((self.path / folder).glob("*.json")))))
 
     def records(self) -> list[dict]:
         """All regressions that people were told of, oldest first."""
-        found = [read_json(path) for path in (self.path / "regressions").glob("*.json")]
-        return sorted((record for record in found if isinstance(record, dict)), key=lambda record: record["found"])
+        return sorted(self.snapshots("regressions"), key=lambda record: record["found"])
 
-    def record_path(self, record: dict) -> Path:
-        """Where a regression is kept."""
-        return self.path / "regressions" / f"{record['id']}.json"
+    def put_record(self, record: dict, message: str) -> None:
+        """Keep a regression under its commit's name."""
+        self.put({self.path / "regressions" / f"{record['commit']}.json": record}, message)

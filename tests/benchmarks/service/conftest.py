@@ -42,14 +42,14 @@ def no_vendor(monkeypatch) -> None:
 @pytest.fixture
 def record() -> dict:
     """A confirmed regression of two series, not yet delivered."""
-    facts = {"before": 1.0, "low": 1.1, "high": 1.3, "confidence": 0.992, "pairs": 8, "unit": "ms", "env": "py3", "resolved": ""}
+    facts = {"before": 1.0, "low": 1.1, "high": 1.3, "confidence": 0.992, "pairs": 8, "unit": "ms", "env": "py3", "setting": "THREADS=1"}
     series = {
         "py3|a": {**facts, "entry": "a<b>", "after": 1.2, "ratio": 1.2, "reference": 1.01, "link": "http://h/asv/index.html#a"},
         "py3|b": {**facts, "entry": "b", "after": 1.25, "ratio": 1.25, "reference": None, "link": "http://h/asv/index.html#b"},
     }
     commit = {"commit": "c" * 40, "parent": "b" * 40, "subject": "Make <it> slow", "author": "Ada & Eve", "date": "2026-01-02T03:04:05Z"}
     event = {"kind": "regression", "at": "2026-01-03T00:00:00Z", "delivered": "", "note": ""}
-    rest = {"id": "0123", "status": "confirmed", "found": "2026-01-03T00:00:00Z", "unbuildable": [], "reproduce": "asv continuous b c"}
+    rest = {"next": 0, "found": "2026-01-03T00:00:00Z", "unbuildable": [], "reproduce": "asv continuous b c"}
     return {**commit, **rest, "series": series, "events": [event]}
 
 

@@ -18,7 +18,7 @@ from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from benchmarks.service.asv import Asv, load_result
+from benchmarks.service.asv import Asv, file_of, load_result, values_of
 from benchmarks.service.config import Config
 from benchmarks.service.files import write_json
 from benchmarks.service.runner import Runner
@@ -88,7 +88,9 @@ class SimulatedAsv(Asv):
     def run(self, commits: list[str], out: Path, bench: Iterable[str] = (), envs: Iterable[str] = (), seed: Iterable[dict] = ()) -> None:
         self.runs.append(commits)
         shutil.rmtree(out, ignore_errors=True)
-        described = {"version": 1, "machine": self.machine}
+        out.mkdir(parents=True)
+        machine = self.config.machine
+        described = {"version": 1, "machine": machine}
         facts = {"version": "1", "params": [], "param_names": [], "type": "track", "unit": "unit", "code": ""}
         for commit in commits:
             for env in self.envs:
@@ -99,10 +101,10 @@ class SimulatedAsv(Asv):
                 rows = {entry: [[value], [], "1", 0, 1.0, [value * 0.99], [value * 1.01]] for entry, value in values.items()}
                 columns = ["result", "params", "version", "started_at", "duration", "stats_ci_99_a", "stats_ci_99_b"]
                 head = {"commit_hash": commit, "env_name": env, "date": 1000 * int(self.day(commit)), "version": 2, "durations": {}}
-                series = {"params": {"machine": self.machine, "python": "3"}, "python": "3", "requirements": {}, "env_vars": {"ENV": env}}
+                series = {"params": {"machine": machine, "python": "3"}, "python": "3", "requirements": {}, "env_vars": {"ENV": env}}
                 data = {**head, **series, "result_columns": columns, "results": rows}
-                write_json(out / self.machine / f"{commit[:8]}-{env}.json", data)
-                write_json(out / self.machine / "machine.json", described)
+                write_json(out / machine / file_of(data), data)
+                write_json(out / machine / "machine.json", described)
                 write_json(out / "benchmarks.json", {"version": 2} | {e: {"name": e, **facts} for e in self.entries})
 
     def day(self, commit: str) -> str:
@@ -111,7 +113,7 @@ class SimulatedAsv(Asv):
         return subprocess.run(show, check=True, capture_output=True, text=True).stdout
 
     def know_machine(self) -> None:
-        self.machine = "box"
+        """There is nothing to describe."""
 
     def publish(self, html: Path) -> None:
         """asv's pages, or, much quicker, a page with the steps that anybody would see."""
@@ -122,7 +124,8 @@ class SimulatedAsv(Asv):
         for env in self.envs:
             for entry in self.entries:
                 found = [load_result(path) for sha in commits for path in Path(self.conf["results_dir"]).glob(f"*/{sha[:8]}-{env}.json")]
-                series = [(result.commit, result.values()[entry]) for result in found if result and entry in result.values()]
+                values = {result["commit_hash"]: values_of(result).get(f"{env}|{entry}") for result in found if result}
+                series = [(sha, value) for sha, value in values.items() if value is not None]
                 values = [value for _, value in series]
                 steps = [i for i in range(1, len(values)) if min(values[i:]) > 1.05 * max(values[:i])][:1]
                 numbers = [(commits.index(series[i - 1][0]), commits.index(series[i][0])) for i in steps]
@@ -139,7 +142,7 @@ class SimulatedAsv(Asv):
 def simulated(config: Config, value: Callable[[str, str, str, int], float | None]) -> tuple[Runner, SimulatedAsv]:
     """A runner on made-up measurements."""
     runner = Runner(config, threading.Event())
-    asv = SimulatedAsv(config, runner.mirror, runner.stop, runner.beat)
+    asv = SimulatedAsv(config, runner.mirror, runner.stop)
     asv.value, asv.runs = value, []
     runner.asv = runner.regressions.asv = asv
     return runner, asv
@@ -148,8 +151,9 @@ def simulated(config: Config, value: Callable[[str, str, str, int], float | None
 def settle(runner: Runner, most: int = 200) -> None:
     """Fetch, and step until there is nothing left to do."""
     runner.last_fetch = float("-inf")
+    runner.store.open()
     for _ in range(most):
-        runner.repair()
+        runner.store.repair()
         if runner.step():
             return
     raise AssertionError("the runner does not come to rest")
@@ -165,7 +169,7 @@ class Service:
         self.socket = socket.create_server(("127.0.0.1", 0), backlog=128)
         self.port = self.socket.getsockname()[1]
         values = {"repo": str(repo), "data": str(self.data), "vendor": str(VENDOR), "port": self.port, "poll_seconds": 2}
-        values |= {"publish_seconds": 0, "alert": "track_ratio", "reference": "track_reference", "pairs": 8, "aa_days": 0}
+        values |= {"publish_seconds": 0, "alert": "ratio", "reference": "track_reference", "pairs": 8, "aa_days": 0}
         values |= {"min_free_gb": 0.001, "retry_seconds": 1} | settings
         self.config = folder / "service.toml"
         self.config.write_text("".join(f"{key} = {json.dumps(value)}\n" for key, value in values.items() if not isinstance(value, dict)))
@@ -234,15 +238,6 @@ class Service:
             with suppress(ValueError):
                 found.append(json.loads(line))
         return [line for line in found if line["message"] == text]
-
-    def runner(self) -> int:
-        """The runner's process."""
-        for entry in Path("/proc").iterdir():
-            with suppress(OSError):
-                words = (entry / "cmdline").read_bytes().split(b"\0") if entry.name.isdigit() else []
-                if b"benchmarks.service.runner" in words and str(self.config).encode() in words:
-                    return int(entry.name)
-        raise ProcessLookupError("no runner")
 
     def children(self) -> list[int]:
         """All processes of asv and its benchmarks."""

@@ -7,11 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.service.compare import Target, compare, interval, scatter, summary
+from benchmarks.service.compare import compare, summary
 from benchmarks.service.config import parse
+from benchmarks.service.noise import scatter
 from tests.benchmarks.service.scratch import Repository, simulated
 
-TARGET = Target("bench.track_ratio", "virtualenv-py3")
+KEY = "virtualenv-py3|bench.track_ratio"
 
 
 def exact_coverage(n: int, k: int) -> float:
@@ -20,22 +21,17 @@ def exact_coverage(n: int, k: int) -> float:
 
 
 @pytest.mark.parametrize("n", range(8, 40))
-def test_confidence_is_exact_and_the_interval_the_narrowest(n: int):
-    low, high, confidence = interval(range(n))
-    k = int(low) + 1
-    assert high == n - k
-    assert confidence == pytest.approx(exact_coverage(n, k)) and confidence >= 0.99
-    assert exact_coverage(n, k + 1) < 0.99
+def test_the_interval_is_the_narrowest_of_its_confidence(n: int):
+    found = summary([(1.0, 1.0 + i) for i in range(n)], [])
+    k = round(found.low)
+    assert found.high == n + 1 - k
+    assert exact_coverage(n, k) >= found.confidence > exact_coverage(n, k + 1)
 
 
 def test_interval_holds_the_median_as_often_as_it_says():
     rng = random.Random(0)
-    inside = 0
-    for _ in range(4000):
-        low, high, confidence = interval([rng.lognormvariate(0, 0.5) for _ in range(12)])
-        inside += low <= 1 <= high
-    assert confidence == pytest.approx(0.9937, abs=1e-4)
-    assert abs(inside / 4000 - confidence) < 4 * math.sqrt(confidence * (1 - confidence) / 4000)
+    found = [summary([(1.0, rng.lognormvariate(0, 0.5)) for _ in range(12)], []) for _ in range(1000)]
+    assert sum(comparison.low <= 1 <= comparison.high for comparison in found) >= 980
 
 
 def test_an_outlier_changes_little():
@@ -63,6 +59,7 @@ def two(tmp_path: Path):
         base, head = repo.commit("one"), repo.commit("two")
         text = f'repo = "{repo.path}"\ndata = "{tmp_path}/data"\nreference = "track_reference"\npairs = 8'
         runner, asv = simulated(parse(text, tmp_path), lambda *a: value(a[0] == head, *a[2:]))
+        runner.store.open()
         runner.update()
         return asv, base, head
 
@@ -71,17 +68,17 @@ def two(tmp_path: Path):
 
 def test_order_alternates(two, tmp_path: Path):
     asv, base, head = two(lambda is_head, entry, count: 1.2 if is_head and "ratio" in entry else 1.0)
-    found = compare(asv, base, head, [TARGET], tmp_path / "out")[TARGET.key]
+    found = compare(asv, base, head, [KEY], tmp_path / "out")[KEY]
     assert (found.before, found.after, found.ratio, found.pairs, found.reference) == (1.0, 1.2, 1.2, 8, 1.0)
     assert asv.runs[:2] == [[base, head], [head, base]] and all(first != second for first, second in pairwise(asv.runs))
 
 
 def test_pairs_with_a_drifting_reference_are_repeated(two, tmp_path: Path):
     asv, base, head = two(lambda is_head, entry, count: 1.5 if "reference" in entry and count in (3, 8) else 1.0)
-    found = compare(asv, base, head, [TARGET], tmp_path / "out")[TARGET.key]
+    found = compare(asv, base, head, [KEY], tmp_path / "out")[KEY]
     assert found.pairs == 8 and len(asv.runs) == 10 and found.reference == 1.0
 
 
 def test_commits_that_cannot_be_measured_give_nothing(two, tmp_path: Path):
     asv, base, head = two(lambda is_head, entry, count: None if is_head else 1.0)
-    assert compare(asv, base, head, [TARGET], tmp_path / "out") == {} and len(asv.runs) == 2
+    assert compare(asv, base, head, [KEY], tmp_path / "out") == {} and len(asv.runs) == 2

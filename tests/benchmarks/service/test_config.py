@@ -1,5 +1,8 @@
 """The configuration: what is accepted, what is refused and how, and the default for this repository."""
 
+import shutil
+import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -19,20 +22,22 @@ def test_paths_start_at_the_file(tmp_path: Path):
 @pytest.mark.parametrize(
     ("line", "complaint"),
     [
-        ("pol_seconds = 3", "unknown keys in the configuration: pol_seconds"),
-        ('port = "80"', "port must be of type int, got '80'"),
-        ("port = true", "port must be of type int"),
-        ("pairs = 5", "pairs must be at least 8, got 5"),
-        ("environment = 3", "environment must be of type"),
+        ("pol_seconds = 3", "pol_seconds\n  Unexpected keyword"),
+        ('port = "80"', "port\n  Input should be a valid integer"),
+        ("port = true", "port\n  Input should be a valid integer"),
+        ("pairs = 5", "pairs\n  Input should be greater than or equal to 8"),
+        ("environment = 3", "environment\n  Input should be a valid dict"),
+        ("vendor = 3", "vendor\n  Input should be an instance of Path"),
+        ("data = 3", "data\n  Input should be an instance of Path"),
     ],
 )
 def test_mistakes_are_named(line: str, complaint: str, tmp_path: Path):
     with pytest.raises(ValueError, match=complaint):
-        parse(f'repo = "r"\ndata = "d"\n{line}', tmp_path)
+        parse(f'repo = "r"\n{line}' + ("" if "data" in line else '\ndata = "d"'), tmp_path)
 
 
 def test_repository_and_data_must_be_given(tmp_path: Path):
-    with pytest.raises(ValueError, match="no repo and no data"):
+    with pytest.raises(ValueError, match="repo\n  Field required"):
         parse("", tmp_path)
     with pytest.raises(tomllib.TOMLDecodeError):
         parse("repo", tmp_path)
@@ -40,6 +45,7 @@ def test_repository_and_data_must_be_given(tmp_path: Path):
 
 def test_default_is_this_repository():
     found = load(None)
+    assert found.environment["PIP_CONSTRAINT"] == str(ROOT / "benchmarks" / "constraints.txt")
     assert found.repo == str(ROOT) and found.data == ROOT / ".asv" / "service" and found.host == "127.0.0.1"
 
 
@@ -47,3 +53,12 @@ def test_read_me_and_unit_name_real_keys():
     text = (Path(config.__file__).parent / "README.md").read_text()
     example = text.split("```toml\n")[1].split("```")[0]
     assert parse(example, Path("/")).webhook_url
+
+
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="systemd is not installed")
+def test_systemd_accepts_the_units(tmp_path: Path):
+    for unit in Path(config.__file__).parent.glob("cyconv-benchmarks.*"):
+        text = unit.read_text().replace("/opt/cyconv/.venv/bin/python", sys.executable)
+        (tmp_path / unit.name).write_text(text)
+    found = subprocess.run(["systemd-analyze", "verify", *tmp_path.iterdir()], capture_output=True, text=True, check=False)
+    assert found.returncode == 0 and str(tmp_path) not in found.stderr, found.stderr

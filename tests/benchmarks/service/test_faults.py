@@ -13,7 +13,6 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.service.files import read_json
 from benchmarks.service.mirror import git
 from tests.benchmarks.service.scratch import ROOT, Service
 
@@ -45,8 +44,11 @@ class Poller(threading.Thread):
         self.join()
 
 
-def test_kill_9_of_the_runner_while_the_pages_are_polled(tiny, start):
-    """The runner dies at random points; every page answers 200 all the time, every commit is measured, no process stays."""
+def test_kill_9_while_the_pages_are_polled(tiny, start):
+    """The service dies at random points, now and then its guard sees nothing of it, and is started again on systemd's socket.
+
+    Every page answers 200 all the time, every commit is measured, nothing is measured twice, no process stays.
+    """
     rng = random.Random(os.environ.get("SEED", "7"))
     service = start(tiny)
     service.wait(lambda: service.get("/asv/index.json")[0] == 200, 600)
@@ -54,15 +56,16 @@ def test_kill_9_of_the_runner_while_the_pages_are_polled(tiny, start):
     poller.start()
     shas = list(tiny.shas)
     phases = []
-    for _ in range(15):
+    for turn in range(15):
         shas.append(tiny.commit("more"))
-        pid = service.wait(service.runner, 60)
-        time.sleep(rng.uniform(0.5, 9))
+        time.sleep(rng.uniform(1.5, 10))
         phases.append(service.json("/status.json").get("phase", "")[:9])
-        os.kill(pid, signal.SIGKILL)
-        end = time.monotonic() + 10
-        while service.children() and time.monotonic() < end:
-            time.sleep(0.05)
+        for pid in service.children() if turn % 3 == 2 else []:
+            with suppress(OSError):
+                if b"guard.py" in Path(f"/proc/{pid}/cmdline").read_bytes():
+                    os.kill(pid, signal.SIGSTOP)  # as good as dead: it sees nothing, until the next service kills it
+        service.kill()
+        service.start()
     service.wait(lambda: service.measured() == set(shas) and service.idle(len(shas)), 900)
     poller.end()
     print(f"{len(phases)} kills while {phases}; {poller.count} pages asked for, wrong: {poller.wrong}")
@@ -70,30 +73,8 @@ def test_kill_9_of_the_runner_while_the_pages_are_polled(tiny, start):
     results = service.data / "results"
     assert git(results, "status", "--porcelain") == "" and git(results, "fsck") == ""
     log = git(results, "log", "--format=%s")
-    assert all(log.count(f"Results of {sha[:8]}") == 1 for sha in shas)  # none was measured twice
+    assert all(log.count(f"Results of {sha[:8]}") == 1 for sha in shas)
     assert service.json("/regressions.json")["regressions"] == []
-
-
-def test_kill_9_of_the_whole_service(tiny, start):
-    """The socket is systemd's, so a restarted service answers what was asked meanwhile; what ran ends by itself."""
-    rng = random.Random(11)
-    service = start(tiny)
-    service.wait(lambda: service.get("/asv/index.json")[0] == 200, 600)
-    shas = list(tiny.shas)
-    for turn in range(6):
-        shas.append(tiny.commit("more"))
-        service.wait(lambda: "measuring" in service.json("/status.json").get("phase", ""), 120)
-        time.sleep(rng.uniform(0, 4))
-        both = turn % 3 == 2
-        runner = service.runner()
-        service.kill()
-        if both:
-            with suppress(ProcessLookupError):
-                os.kill(runner, signal.SIGKILL)
-        service.start()
-        assert service.get("/")[0] == 200
-    service.wait(lambda: service.measured() == set(shas) and service.idle(len(shas)), 900)
-    assert git(service.data / "results", "fsck") == ""
 
 
 def test_killed_service_ends_its_benchmark(tiny, start):
@@ -112,7 +93,6 @@ def test_stop_signal_finishes_cleanly(tiny, start):
     begin = time.monotonic()
     assert service.stop() == 0
     assert time.monotonic() - begin < 45 and service.children() == []
-    assert read_json(service.data / "status.json")["phase"] == "stopped"
 
 
 def test_two_services_at_once(tiny, start):
@@ -134,7 +114,7 @@ def test_damaged_files(tiny, start):
     (first, *_) = sorted((results / "asv").glob("*/*-*.json"))
     machine = first.with_name("machine.json")
     victims = [first, machine, results / "asv" / "benchmarks.json", results / "state.json", results / ".git" / "index"]
-    victims += [results / ".git" / "HEAD", service.data / "home" / ".asv-machine.json", service.data / "status.json"]
+    victims += [results / ".git" / "HEAD", service.data / "home" / ".asv-machine.json"]
     victims += [service.data / "mirror" / "HEAD", service.data / "mirror" / "refs" / "heads" / "main"]
     good = {path: path.read_bytes() for path in (first, machine, results / "asv" / "benchmarks.json")}
     shas = list(tiny.shas)

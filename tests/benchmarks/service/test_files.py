@@ -22,14 +22,7 @@ def test_a_failed_write_leaves_the_old_file(tmp_path: Path, monkeypatch):
     assert files.read_json(path) == {"x": 1} and os.listdir(path.parent) == ["a.json"]
 
 
-def test_what_cannot_be_read_is_none(tmp_path: Path):
-    (tmp_path / "half.json").write_text('{"x": ')
-    (tmp_path / "binary.json").write_bytes(b"\xff\xfe")
-    assert [files.read_json(tmp_path / name) for name in ("half.json", "binary.json", "none.json")] == [None] * 3
-
-
-def test_quarantine_keeps_both_of_one_name(tmp_path: Path):
-    for text in ("a", "b"):
-        (tmp_path / "x").write_text(text)
-        files.quarantine(tmp_path / "x", tmp_path / "bad")
-    assert sorted(path.read_text() for path in (tmp_path / "bad").iterdir()) == ["a", "b"]
+@pytest.mark.parametrize("content", [b'{"x": ', b"\xff\xfe", b"[1]", b""])
+def test_what_is_no_json_object_is_empty(tmp_path: Path, content: bytes):
+    (tmp_path / "damaged.json").write_bytes(content)
+    assert files.read_json(tmp_path / "damaged.json") == files.read_json(tmp_path / "missing.json") == {}

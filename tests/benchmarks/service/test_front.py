@@ -8,7 +8,7 @@ import pytest
 from benchmarks.service.files import write_json
 from benchmarks.service.front import peers_rows, quantity, render
 
-VOID = {"meta", "link", "br", "line", "polyline"}
+VOID = {"meta", "link", "br"}
 
 
 class Checker(HTMLParser):
@@ -41,14 +41,14 @@ def test_quantity(value: float, unit: str, text: str):
 
 
 def test_page(store, record):
-    store.put({store.record_path(record): record}, "A record")
-    change = {"entry": "x<script>", "env": "py3", "unit": "seconds", "before": 1.0}
+    store.put_record(record, "A record")
+    change = {"entry": "x<script>", "setting": "THREADS=1", "unit": "seconds", "before": 1.0}
     changes = [{**change, "after": 0.5, "ratio": 0.5}, {**change, "entry": "slow", "after": 2.0, "ratio": 2.0}]
     front = {"commit": "d" * 40, "subject": "Newest", "date": "2026-01-01", "changes": changes}
     for ratio in (0.9, 1.4):
         row = {"network": "googlenet", "batch": 1, "threads": 2, "ratio": ratio, "best_other": "openvino"}
         write_json(store.path / "peers" / f"{ratio}.json", {"rows": [row, {**row, "batch": 8, "ratio": None}]})
-    page = render(front, {"measured": 4, "phase": "waiting", "failed": ["a"]}, ["disk low"], store)
+    page = render(front, {"measured": 4, "phase": "waiting", "failed": ["a"], "reasons": ["disk low"]}, store)
     checker = Checker()
     checker.feed(page)
     assert checker.open == [] and not any(re.match("(https?:)?//", a) for a in checker.addresses if a not in str(record))
@@ -59,13 +59,12 @@ def test_page(store, record):
 
 
 def test_page_of_nothing(store):
-    assert "None yet" in render({}, {}, [], store) and "All is well" in render({}, {}, [], store)
+    assert "None yet" in render({}, {}, store) and "All is well" in render({}, {}, store)
 
 
-def test_line_through_the_snapshots(store):
-    for i, ratio in enumerate((1.0, 1.5, 2.0)):
-        write_json(
-            store.path / "peers" / f"{i}.json", {"rows": [{"network": "n", "batch": 1, "threads": 1, "ratio": ratio, "best_other": "o"}]}
-        )
-    (row,) = peers_rows(store.path / "peers")
-    assert row["line"] == "0.0,26.0 50.0,14.0 100.0,2.0" and row["one"] == "26.0" and row["ratio"] == 2.0
+def test_ratios_over_time(store):
+    for i, ratio in enumerate((1.0, 1.5, None, 2.0)):
+        row = {"network": "n", "batch": 1, "threads": 1, "ratio": ratio, "best_other": "o"}
+        write_json(store.path / "peers" / f"{i}.json", {"rows": [row]})
+    (row,) = peers_rows(store.snapshots("peers"))
+    assert row["ratios"] == [1.0, 1.5, 2.0] and row["ratio"] == 2.0

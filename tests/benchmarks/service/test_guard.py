@@ -1,7 +1,6 @@
 """The guard: whatever way the service ends, what it started ends too, also processes in groups and sessions of their own."""
 
 import os
-import signal
 import subprocess
 import sys
 import time
@@ -56,7 +55,8 @@ def test_closed_pipe_ends_everything(running):
 
 def test_stop_interrupts_first(running, tmp_path: Path):
     process, child = running
-    process.send_signal(signal.SIGTERM)
+    process.stdin.write(b"stop")
+    process.stdin.flush()
     assert process.wait(25) == 1 and not alive(child)
     assert (tmp_path / "child.interrupted").exists()
 

@@ -89,6 +89,22 @@ def test_unoptimised_file_is_named_told_and_resolved(tiny, start, hook, tmp_path
     assert not feed.bozo and feed.entries[0].title.startswith("Resolved") and len(feed.entries) == 2
 
 
+def test_removed_parallel_loop_is_named(tiny, start):
+    """A loop that lost its second thread: found, confirmed, named at exactly that commit, and nothing else with it."""
+    begin = time.monotonic()
+    pragma = "    #pragma omp parallel for num_threads(2) reduction(+ : total)\n"
+    culprit = tiny.edit("One thread is enough", "tiny/parallel.c", pragma, "")
+    for _ in range(2):
+        tiny.commit("later")
+    service = start(tiny)
+    record = service.wait(lambda: service.json("/regressions.json")["regressions"][0], 900)
+    print(f"confirmed after {time.monotonic() - begin:.0f} s, from the first start with an empty folder")
+    ((key, series),) = record["series"].items()
+    print({key: series[key] for key in ("entry", "before", "after", "ratio", "low", "high", "confidence", "pairs", "reference")})
+    assert (record["commit"], record["parent"]) == (culprit, tiny.shas[-1]) and key.endswith("track_parallel_ratio")
+    assert series["low"] > 1.2
+
+
 def test_one_outlier_and_one_drift(tiny, start, tmp_path: Path):
     """A commit measured during a bad moment raises no alert; one measured while the machine was slow is measured again."""
     faults = tmp_path / "faults.json"

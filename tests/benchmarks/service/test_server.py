@@ -7,14 +7,12 @@ import time
 import urllib.error
 import urllib.request
 from dataclasses import replace
-from pathlib import Path
 
 import feedparser
 import pytest
 
 from benchmarks.service.__main__ import listen, start_server
-from benchmarks.service.files import write_json
-from benchmarks.service.regressions import now
+from benchmarks.service.files import now, write_json
 from benchmarks.service.server import health
 from tests.benchmarks.service.scratch import free_port
 
@@ -25,7 +23,8 @@ PAGES = ("/", "/asv/", "/status.json", "/regressions.json", "/regressions.xml")
 def get(config):
     """Asks a running server: status, headers and body."""
     config = replace(config, port=free_port())
-    server, thread = start_server(config, listen(config))
+    status = {"phase": "waiting", "project": "tiny", "measured": 3, "trouble": {}}
+    server, thread = start_server(config, status, listen(config))
 
     def ask(path: str, method: str = "GET") -> tuple[int, dict, bytes]:
         request = urllib.request.Request(f"{config.url}{path}", method=method)
@@ -54,19 +53,18 @@ def test_an_empty_folder(get):
     for path in PAGES:
         assert get(path)[0] == 200, path
     status, _, body = get("/health")
-    assert status == 503 and json.loads(body)["reasons"] == ["the runner has not reported yet"]
+    assert status == 200 and json.loads(body) == {"healthy": True, "reasons": []}
     assert get("/nothing")[0] == 404
 
 
 def test_pages_of_a_site(get, config, store, record):
-    store.put({store.record_path(record): record}, "A record")
+    store.put_record(record, "A record")
     site(config, "site-1", "<p>asv</p>")
     write_json(config.data / "public" / "site-1" / "front.json", {})
-    write_json(config.data / "status.json", {"at": now(), "project": "tiny", "measured": 3})
     assert get("/health")[0] == 200
     assert get("/asv/")[2] == get("/asv/index.html")[2] == b"<p>asv</p>"
     assert get("/asv/graphs/a%20b%25c.json")[2] == b"[]"
-    assert json.loads(get("/regressions.json")[2])["regressions"][0]["id"] == "0123"
+    assert json.loads(get("/regressions.json")[2])["regressions"][0]["status"] == "open"
     assert not feedparser.parse(get("/regressions.xml")[2]).bozo
     text = get("/")[2].decode()
     assert "tiny: performance" in text and "Make &lt;it&gt; slow" in text and "×1.25" in text
@@ -105,26 +103,21 @@ def test_a_swap_is_never_noticed(get, config):
         thread.join()
 
 
-def stamp(ago: float) -> str:
-    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - ago))
-
-
 @pytest.mark.parametrize(
     ("status", "settings", "reason"),
     [
-        ({"at": 0}, {}, None),
-        ({"at": 600}, {}, "the runner has not been heard of"),
-        ({"at": 0, "trouble": {"publish": "publish failed: x"}}, {}, "publish failed: x"),
-        ({"at": 0, "trouble": {"reference": "reference off by +12 %"}}, {}, "reference off"),
-        ({"at": 0}, {"min_free_gb": 1e9}, "disk low"),
-        ({"at": 0, "waiting": 2, "waiting_since": 99 * 3600, "last_success": 50 * 3600}, {}, "stale: 2 commits wait"),
-        ({"at": 0, "waiting": 2, "waiting_since": 99 * 3600}, {}, "stale"),
-        ({"at": 0, "waiting": 2, "waiting_since": 60, "last_success": 50 * 3600}, {}, None),
-        ({"at": 0, "waiting": 0, "last_success": 5000 * 3600}, {}, None),
+        ({}, {}, None),
+        ({"trouble": {"publish": "publish failed: x"}}, {}, "publish failed: x"),
+        ({"trouble": {"reference": "reference off by +12 %"}}, {}, "reference off"),
+        ({}, {"min_free_gb": 1e9}, "disk low"),
+        ({"waiting": 2, "waiting_since": 99, "last_success": 50}, {}, "stale: 2 commits wait"),
+        ({"waiting": 2, "waiting_since": 99}, {}, "stale"),
+        ({"waiting": 2, "waiting_since": 0.1, "last_success": 50}, {}, None),
+        ({"waiting": 0, "last_success": 5000}, {}, None),
     ],
 )
 def test_health(config, status: dict, settings: dict, reason: str | None):
-    times = {key: stamp(status[key]) for key in ("at", "waiting_since", "last_success") if key in status}
-    write_json(Path(config.data, "status.json"), status | times)
-    reasons = health(replace(config, **settings))[1]
-    assert len(reasons) == (reason is not None) and (not reason or reason in reasons[0])
+    times = {key: now(time.time() - 3600 * status[key]) for key in ("waiting_since", "last_success") if key in status}
+    found = health(replace(config, **settings), status | times)
+    assert found["healthy"] == (reason is None) and len(found["reasons"]) == (reason is not None)
+    assert not reason or reason in found["reasons"][0]

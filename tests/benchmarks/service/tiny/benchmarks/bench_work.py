@@ -1,19 +1,22 @@
-"""Time and ratio of one function. A file named by TINY_FAULTS can falsify what is measured: {"ratio": 1.5, "reference": 1.3}."""
+"""Time and ratio of a function, and the ratio of one on two threads.
+
+A file named by TINY_FAULTS can falsify what is measured: {"ratio": 1.5, "reference": 1.3}.
+"""
 
 import json
 import os
 import time
 from pathlib import Path
 
-from tiny import reference, work
+from tiny import parallel, reference, work
 
 
-def seconds(call):
+def seconds(call, calls=40, clock=time.process_time):
     """Processor time of some calls: other processes of the machine do not count."""
-    begin = time.process_time()
-    for _ in range(40):
+    begin = clock()
+    for _ in range(calls):
         call()
-    return time.process_time() - begin
+    return clock() - begin
 
 
 def fault(name):
@@ -31,6 +34,15 @@ def track_ratio():
     return {"samples": samples, "number": 1}
 
 
+def track_parallel_ratio():
+    """The time of the function on two threads in units of the reference's, measured in turn."""
+    samples = []
+    for _ in range(15):
+        base = seconds(reference.sum, 40, time.perf_counter)
+        samples.append(seconds(parallel.sum, 8, time.perf_counter) / base)
+    return {"samples": samples, "number": 1}
+
+
 def track_reference():
     """Milliseconds of the reference."""
     return 25 * fault("reference") * min(seconds(reference.sum) for _ in range(9))
@@ -41,11 +53,11 @@ def time_work():
     work.sum()
 
 
-track_ratio.unit = "ratio"
+track_ratio.unit = track_parallel_ratio.unit = "ratio"
 track_reference.unit = "ms"
 time_work.repeat = (3, 5, 0.5)
 time_work.sample_time = 0.003
 time_work.rounds = 1
-for function in (track_ratio, track_reference, time_work):
+for function in (track_ratio, track_parallel_ratio, track_reference, time_work):
     function.version = "1"
 del function  # asv would take it for a benchmark
