@@ -52,6 +52,12 @@ def quantity(value: float, unit: str) -> str:
     return f"{value:.3g} {'' if unit == 'unit' else unit}".strip()
 
 
+def change(facts: dict) -> str:
+    """Before and after; a unit that is only a word stands once."""
+    before = quantity(facts["before"], facts["unit"] if facts["unit"] in SCALES else "unit")
+    return f"{before} → {quantity(facts['after'], facts['unit'])}"
+
+
 def moment(stamp: str | None) -> str:
     """A time for people, to the minute."""
     return stamp[:16].replace("T", " ") if stamp else "never"
@@ -75,7 +81,7 @@ def render(front: dict, status: dict, store: Store) -> str:
         status=status,
         before=BEFORE,
         visible=VISIBLE,
-        quantity=quantity,
+        change=change,
         moment=moment,
         open=[record for record in records if is_open(record)][::-1],
         resolved=[record for record in records if not is_open(record)][-5:],

@@ -6,7 +6,7 @@ from html.parser import HTMLParser
 import pytest
 
 from benchmarks.service.files import write_json
-from benchmarks.service.front import peers_rows, quantity, render
+from benchmarks.service.front import change, peers_rows, quantity, render
 
 VOID = {"meta", "link", "br"}
 
@@ -38,6 +38,11 @@ class Checker(HTMLParser):
 )  # fmt: skip
 def test_quantity(value: float, unit: str, text: str):
     assert quantity(value, unit) == text
+
+
+def test_change():
+    facts = {"before": 0.5, "after": 2.0}
+    assert change(facts | {"unit": "seconds"}) == "500 ms → 2 s" and change(facts | {"unit": "ratio"}) == "0.5 → 2 ratio"
 
 
 def test_page(store, record):
