@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import os
 import re
 import subprocess
@@ -119,3 +120,24 @@ def test_wheels_are_built_without_isolation(monkeypatch):
     assert build_wheel.main("source", "wheels") == 0
     ((command, env),) = seen
     assert {"--no-build-isolation", "--no-deps"} <= set(command) and command[-3:] == ["--wheel-dir", "wheels", "source"] and env["CC"]
+
+
+@pytest.mark.slow
+def test_environments_are_made_without_a_network_once_the_wheelhouse_is_filled(tmp_path):
+    alone = ["unshare", "--net", "--map-root-user"]
+    if subprocess.run([*alone, "true"], check=False, stderr=subprocess.DEVNULL).returncode:
+        pytest.skip("this system gives no network namespace")
+    wheelhouse = tmp_path / "wheelhouse"
+    fill = [sys.executable, "-m", "pip", "download", "--quiet", "--dest", str(wheelhouse), "--requirement", str(CONSTRAINTS)]
+    subprocess.run(fill, check=True)
+    made = tmp_path / "asv.conf.json"
+    made.write_text(json.dumps(config(env_dir=str(tmp_path / "env"), results_dir=str(tmp_path / "results"))))
+    machine = [sys.executable, "-m", "asv", "machine", "--yes"]
+    setup = [*alone, sys.executable, "-m", "asv", "setup", "--config", str(made)]
+    # No configuration of pip's counts but what the service gives it.
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("PIP_")}
+    environment |= {"HOME": str(tmp_path), "PIP_CONFIG_FILE": os.devnull} | variables(wheelhouse)
+    subprocess.run(machine, env=environment, check=True)
+    done = subprocess.run(setup, cwd=ROOT, env=environment, check=False, capture_output=True, text=True)
+    (made,) = tmp_path.glob("env/*/lib/python*/site-packages")  # the exit status says nothing: asv exits with its list of environments
+    assert all((made / name).exists() for name in ("numpy", "Cython", "asv_runner", "pympler", "build")), done.stdout + done.stderr
