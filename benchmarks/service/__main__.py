@@ -37,7 +37,7 @@ def start_logging() -> None:
     """Send everything from `info` on to standard error, one JSON object a line."""
     handler = logging.StreamHandler()
     names = {"name": "part", "levelname": "level", "exc_info": "error"}
-    handler.setFormatter(JsonFormatter("{name}{levelname}{message}{exc_info}", style="{", rename_fields=names, timestamp="time"))
+    handler.setFormatter(JsonFormatter("{name}{levelname}{message}", style="{", rename_fields=names, timestamp="time"))
     logging.basicConfig(level=logging.INFO, handlers=[handler], force=True)
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
 

@@ -43,14 +43,15 @@ class Store:
             git(self.path, "fsck", "--connectivity-only", "--no-dangling")
             git(self.path, "rev-parse", "--verify", "HEAD^{tree}")
         except GitError:
-            if any(own.iterdir()):
+            damaged = any(own.iterdir())
+            if damaged:
                 self.bad.mkdir(exist_ok=True)
                 shutil.move(own, self.bad / f"{time.time_ns()}.git")
             git(self.path.parent, "init", "--quiet", self.path.name)
             git(self.path, "config", "core.fsync", "all")
             git(self.path, "add", "--all")
             git(self.path, "commit", "--quiet", "--allow-empty", "--message", "What was there when this history began")
-            return ["a new history"]
+            return ["git's own files: a new history begins"] if damaged else []
         return self.repair()
 
     def repair(self) -> list[str]:
