@@ -52,7 +52,7 @@ test-all: $(VENV)/stamp-test build  ## the slow tests as well
 	$(BIN)/python -m pytest -q $(PYTEST_ARGS)
 
 # With Chromium and its driver (Debian: chromium, chromium-driver), and as root for the full disk; what is missing is left out and said.
-test-service: $(VENV)/stamp-test-service build  ## the benchmark service for real: builds, faults, a browser (about an hour)
+test-service: $(VENV)/stamp-test-service build  ## the benchmark service for real: builds, faults, a browser (about 40 minutes)
 	$(BIN)/python -m benchmarks.service.vendor .asv/vendor
 	$(BIN)/python -m pytest -q --timeout 3600 tests/benchmarks/service $(PYTEST_ARGS)
 

@@ -95,9 +95,8 @@ class Runner:
             self.status["phase"] = "measuring the noise"
             noise.measure(self.asv, self.store, done[-1])
             return 0.0
-        return (
-            self.pause if any(0 < tries(state, commit) < config.retries for commit in commits[-config.history :]) else config.poll_seconds
-        )
+        failing = any(0 < tries(state, commit) < config.retries for commit in commits[-config.history :])
+        return self.pause if failing else config.poll_seconds
 
     def update(self) -> list[str]:
         """Fetch when it is time, and have the newest commit's suite ready; all commits of the branch."""
