@@ -56,12 +56,12 @@ def due(store: Store, config: Config) -> bool:
     return not known or len(known[-1]["runs"]) < config.aa_runs or age(known[-1]["at"]) > 86400 * config.aa_days
 
 
-def measure(asv: Asv, store: Store, commit: str) -> None:
-    """One more of the runs of a commit against itself."""
+def measure(asv: Asv, store: Store, done: list[str]) -> None:
+    """One more of the runs of a commit against itself: of the one that was begun with, else of the newest that is measured."""
     last = store.snapshots("noise")[-1:]
-    going_on = last and last[0]["commit"] == commit and len(last[0]["runs"]) < asv.config.aa_runs
-    found = last[0] if going_on else {"at": now(), "commit": commit, "runs": []}
-    out = asv.config.data / "work" / "noise"
+    going_on = last and last[0]["commit"] in done and len(last[0]["runs"]) < asv.config.aa_runs
+    found = last[0] if going_on else {"at": now(), "commit": done[-1], "runs": []}
+    commit, out = found["commit"], asv.config.data / "work" / "noise"
     asv.run([commit], out)
     if not (values := asv.values(out, commit)):
         raise AsvError(f"no result of {commit[:8]}, which was measured before; see logs/run-{commit[:8]}.log")

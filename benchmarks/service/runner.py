@@ -93,7 +93,7 @@ class Runner:
             return self.measure(grid(untried or waiting, commits, config.stride_above), commits[-1], state)
         if done and noise.due(self.store, config):
             self.status["phase"] = "measuring the noise"
-            noise.measure(self.asv, self.store, done[-1])
+            noise.measure(self.asv, self.store, done)
             return 0.0
         failing = any(0 < tries(state, commit) < config.retries for commit in commits[-config.history :])
         return self.pause if failing else config.poll_seconds

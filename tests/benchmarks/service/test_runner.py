@@ -142,6 +142,17 @@ def test_noise_sets_each_series_threshold(config, repo, no_vendor):
     assert found[r"^bench\.track_reference(@|$)"] == 0.05 and 0.05 < found[r"^bench\.track_ratio(@|$)"] < 0.4
 
 
+def test_noise_goes_on_with_its_commit_when_others_come(config, repo, no_vendor):
+    runner, asv = simulated(replace(config, aa_days=7.0), lambda *_: 1.0)
+    runner.store.open()
+    while len(asv.runs) < 7:  # four commits and three runs of the last one
+        runner.step()
+    new = repo.commit("new")
+    settle(runner)
+    assert asv.runs[7:] == [[new], *[[repo.shas[-1]]] * (config.aa_runs - 3)]
+    assert [len(found["runs"]) for found in runner.store.snapshots("noise")] == [config.aa_runs]
+
+
 @pytest.mark.slow
 def test_force_push_and_removed_branch(config, repo, no_vendor):
     slow = [repo.commit("slow") for _ in range(3)]
