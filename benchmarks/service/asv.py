@@ -182,6 +182,9 @@ class Asv:
         skip = ["--skip-existing"] if seed else []
         command = ["run", "--config", str(conf_path), "--machine", self.config.machine, "--no-pull", "--show-stderr"]
         self.call([*command, *skip, *chosen, f"HASHFILE:{hashes}"], f"run-{commits[0][:8]}", self.config.run_timeout)
+        if not all(self.values(out, commit) for commit in commits):
+            # A kill may have left half a package in the environment, which pip cannot repair: the next run makes it anew.
+            shutil.rmtree(self.conf["env_dir"], ignore_errors=True)
 
     def results(self, out: Path, commit: str) -> list[dict]:
         """The valid result files of a commit in a folder of results."""

@@ -129,6 +129,17 @@ def test_damaged_files(tiny, start):
     assert git(results, "fsck") == "" and git(results, "status", "--porcelain") == ""
 
 
+def test_half_installed_package(tiny, start):
+    """What a kill in the middle of an installation leaves: pip refuses to go on, until the environment is made anew."""
+    service = start(tiny)
+    service.wait(lambda: service.idle(4), 600)
+    (record,) = (service.data / "work" / "env").glob("*/lib/python*/site-packages/tiny-*.dist-info/RECORD")
+    record.unlink()
+    sha = tiny.commit("more")
+    service.wait(lambda: service.idle(5), 300)
+    assert sha in service.measured() and [line["tries"] for line in service.messages("no result")] == [1]
+
+
 def test_full_disk(tiny, start, tmp_path: Path):
     """All of the results on a file system of 3 MB that is filled to the last byte, then emptied."""
     if os.geteuid():
