@@ -176,7 +176,8 @@ class Trace:
         self.graph.names[".".join([*(s for s in self.scopes if s), name])] = tracer.value
 
     def record(self, op: str, inputs: list, attrs: dict) -> list[Tracer]:
-        traced = [x.value.dtype for x in inputs if isinstance(x, Tracer)]
+        beside = inputs[1:] if op == "where" else inputs  # the condition says nothing of the dtype of what is chosen
+        traced = [x.value.dtype for x in beside if isinstance(x, Tracer)]
         values = [x.value if isinstance(x, Tracer) else self.constant(x, traced[0] if traced else FLOAT32) for x in inputs]
         shapes = OPS[op].infer([v.shape for v in values], attrs)
         dtypes = OPS[op].output_dtypes([v.dtype for v in values], attrs, len(shapes))

@@ -18,6 +18,13 @@ def test_operators_record_ops():
     assert [v.shape for v in graph.constants] == [(2, 3), ()]
 
 
+def test_a_number_beside_a_condition_takes_the_dtype_of_what_is_chosen():
+    chosen = record(lambda x: F.where(x > 0.5, x, -1.0), (2, 3))
+    assert [v.dtype for v in chosen.constants] == ["float32", "float32"] and chosen.outputs[0].dtype == "float32"
+    numbers = record(lambda x: F.where(x > 0.5, 1.0, 0.0), (2, 3))
+    assert numbers.outputs[0].dtype == "float32"
+
+
 def test_tracer_looks_like_an_array():
     with tracing() as trace:
         x = trace.add_input((2, 3), "x")
