@@ -7,9 +7,9 @@ import pytest
 import torch
 from PIL import Image
 
+from benchmarks.torch_networks import torchvision_models
 from cyconv.models import preprocess
 from cyconv.models.preprocess import MEAN, STD, ImageError
-from tests.models.torchvision_facts import torchvision_models
 
 SIZES = [(256, 300), (427, 640), (640, 427), (100, 80), (1, 5), (256, 256), (1000, 257), (333, 500)]
 

@@ -8,11 +8,12 @@ import numpy as np
 import pytest
 import torch
 
+from benchmarks.torch_networks import OURS_ALONE, THEIR_NAMES, shared_names, torchvision_models, torchvision_network
 from cyconv import models
 from cyconv.models import get_model, inception_v3, mobilenet_v3_large
 from cyconv.summarize import summary, trace
 from tests.models import torch_models
-from tests.models.torchvision_facts import FACTS, OPTIONS, torchvision_models
+from tests.models.torchvision_facts import FACTS, OPTIONS
 
 SMALL = {"densenet121", "efficientnet_b0", "inception_v3", "mnasnet0_5", "mobilenet_v3_small", "regnet_x_400mf", "regnet_y_400mf"}
 SMALL |= {"shufflenet_v2_x0_5", "mobilenet_v3_large", "efficientnet_v2_s", "shufflenet_v2_x1_0"}
@@ -56,21 +57,17 @@ def theirs(monkeypatch):
     return found
 
 
-def build(theirs, name, **options):
-    """torchvision's network of our name."""
-    name = "googlenet" if name == "googlenet_bn" else name
-    return theirs.get_model(name, **options, **({"init_weights": False} if name in ("googlenet", "inception_v3") else {}))
-
-
 @pytest.mark.parametrize("name", slow_unless([name for name in ALL if name not in TOO_LARGE], SMALL))
 def test_agrees_with_torchvision(zero_weights, theirs, name):
     size = SIZES.get(name, 64)
-    torch_models.assert_agrees(get_model(name), build(theirs, name), (2, 3, size, size + 7), seed=3, gain=GAINS.get(name, 1.0))
+    model = torchvision_network(name, init_weights=False)
+    torch_models.assert_agrees(get_model(name), model, (2, 3, size, size + 7), seed=3, gain=GAINS.get(name, 1.0))
 
 
 @pytest.mark.parametrize(("name", "options"), [("inception_v3", {"transform_input": True}), ("mobilenet_v3_small", {"width_mult": 0.5})])
 def test_options_agree_with_torchvision(zero_weights, theirs, name, options):
-    ours, model = get_model(name, num_classes=10, **options), build(theirs, name, num_classes=10, **options)
+    ours = get_model(name, num_classes=10, **options)
+    model = torchvision_network(name, num_classes=10, init_weights=False, **options)
     torch_models.assert_agrees(ours, model, (2, 3, SIZES.get(name, 64), 80), seed=4)
 
 
@@ -86,7 +83,8 @@ def test_all_of_torchvisions_convolutional_networks_are_here(theirs):
     transformers = ("maxvit", "swin", "vit")
     names = {name for name in theirs.list_models(module=theirs) if not name.startswith(transformers)}
     assert len(names) >= 68
-    assert names <= set(models.list_models())
+    assert names == {THEIR_NAMES.get(name, name) for name in shared_names()}
+    assert OURS_ALONE | set(shared_names()) == set(models.list_models())
 
 
 def test_auxiliary_head_of_inception_is_never_run(zero_weights):

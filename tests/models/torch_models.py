@@ -10,6 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
+from benchmarks.torch_networks import random_images, random_state
 from cyconv.models import INPUT_SHAPES
 from cyconv.summarize import summary
 
@@ -224,34 +225,6 @@ class GoogLeNet(nn.Module):
         for name in self.trunk:
             x = getattr(self, name)(x)
         return self.fc(x.mean((2, 3)))
-
-
-def random_state(model: nn.Module, seed: int, gain: float = 1.0) -> dict[str, np.ndarray]:
-    """Weights for a torch model with which signals keep their size from layer to layer (He), and every number is used.
-
-    ``gain`` is a factor on the weights of BatchNorm.
-    """
-    rng = np.random.default_rng(seed)
-    state = {}
-    for name, value in model.state_dict().items():
-        shape, last = tuple(value.shape), name.rpartition(".")[2]
-        if last == "num_batches_tracked":
-            state[name] = np.array(seed)
-        elif last == "running_var" or (last == "weight" and value.ndim == 1):
-            state[name] = rng.uniform(0.7, 1.4, shape).astype(np.float32) * np.float32(gain if last == "weight" else 1)
-        elif last == "weight":
-            state[name] = rng.standard_normal(shape, np.float32) * np.float32((2 / value[0].numel()) ** 0.5)
-        else:
-            state[name] = rng.standard_normal(shape, np.float32) * np.float32(0.1)
-    return state
-
-
-def random_images(shape: tuple[int, ...], seed: int) -> np.ndarray:
-    """Coarse patches under fine noise. Pure noise would be the same to a network whatever the image."""
-    rng = np.random.default_rng(seed)
-    n, c, h, w = shape
-    patches = rng.standard_normal((n, c, 4, 4), np.float32).repeat(-(-h // 4), 2).repeat(-(-w // 4), 3)[:, :, :h, :w]
-    return patches + 0.3 * rng.standard_normal(shape, np.float32)
 
 
 def assert_agrees(net, model: nn.Module, input_shape: tuple[int, ...], seed: int, tolerance: float = 1e-5, gain: float = 1.0) -> None:

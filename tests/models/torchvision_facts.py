@@ -1,13 +1,7 @@
 """What torchvision 0.28.0 says of its networks: a digest of names and shapes (torch_models.keys_digest), and what it publishes.
 
-For the families of test_torchvision.py; those that have tests of their own keep theirs in torch_models.py. Without torchvision's
-compiled part its definitions can be used after two of its operators were declared, which :func:`torchvision_models` does.
+For the families of test_torchvision.py; those that have tests of their own keep theirs in torch_models.py.
 """
-
-from importlib.util import find_spec
-from pathlib import Path
-
-import torch
 
 # Digest of the keys, multiply-adds (1e9) at the size of INPUT_SHAPES, parameters.
 FACTS: dict[str, tuple[str, float, int]] = {
@@ -61,21 +55,3 @@ OPTIONS = {
     "inception_v3 without aux": "f3a329f258a780ee046d15be9ad7adac539783c27df436585fa25d9c6a854e9c",
     "mobilenet_v3_large with width_mult=0.75": "ee49600c956a3f87bdb5153df8211a252453547767e9aa95c7378d05acf2d4b7",
 }
-_declared: list[torch.library.Library] = []
-
-
-def torchvision_models():
-    """The module torchvision.models, or None where torchvision is not installed."""
-    spec = find_spec("torchvision")
-    if spec is None or spec.origin is None:
-        return None
-    try:
-        torch.ops.load_library(Path(spec.origin).parent / "_C.so")
-    except OSError:
-        if not _declared:
-            _declared.append(torch.library.Library("torchvision", "DEF"))
-            for name in ("nms", "qnms"):
-                _declared[0].define(f"{name}(Tensor boxes, Tensor scores, float threshold) -> Tensor")
-    from torchvision import models
-
-    return models
