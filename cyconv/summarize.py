@@ -112,7 +112,10 @@ def summary(model: Module, input_shape: Sequence[int]) -> Summary:
     uncounted = {_address(parameter): parameter.size for parameter in model.parameters()}
     fields = _fields(graph)
     records = [_record(node, graph, fields, uncounted) for node in graph.nodes]
-    return Summary(records, graph.inputs[0].shape, unused_parameters=sum(uncounted.values()))
+    # A loaded model also has BatchNorm's mean and variance among its parameters, which are read, but no weights or biases.
+    read = {_address(graph.origins.get(v, array)) for v, array in graph.constants.items()}
+    unused = sum(size for address, size in uncounted.items() if address not in read)
+    return Summary(records, graph.inputs[0].shape, unused_parameters=unused)
 
 
 def trace(model: Module, input_shape: Sequence[int]) -> Graph:

@@ -85,7 +85,9 @@ def _pad(inputs: list[np.ndarray], attrs: dict) -> np.ndarray:
 
 
 def _slice(inputs: list[np.ndarray], attrs: dict) -> np.ndarray:
-    return inputs[0][tuple(slice(*r) for r in zip(attrs["starts"], attrs["stops"], attrs["steps"], strict=True))]
+    """Backwards to the first element the stop is -1, which for NumPy would be the last."""
+    ranges = zip(attrs["starts"], attrs["stops"], attrs["steps"], strict=True)
+    return inputs[0][tuple(slice(start, None if stop < 0 else stop, step) for start, stop, step in ranges)]
 
 
 def _clip(inputs: list[np.ndarray], attrs: dict) -> np.ndarray:

@@ -72,10 +72,10 @@ def identity(call: Call) -> Value:
     return call.input(0)
 
 
-@operator("Range", 11)
+@operator("Range", 11, 27, known=(0, 1, 2))
 def range_(call: Call) -> Value:
     """Known numbers from start to below limit."""
-    start, limit, delta = (call.known(place, "bounds") for place in range(3))
+    start, limit, delta = (call.known(place, what) for place, what in enumerate(("start", "limit", "step")))
     if start is None or limit is None or delta is None or delta == 0:
         raise ValueError("it needs a start, a limit and a step that is not 0")
     count = max(int(np.ceil((limit - start) / delta)), 0)

@@ -81,6 +81,8 @@ def _slice(call: Call, starts: list[int], ends: list[int], axes: list[int] | Non
     for dim, start, stop, step in zip(axes, starts, ends, steps, strict=True):
         if step == 0:
             raise ValueError("a step is 0")
+        if step < 0 and start < -x.shape[dim]:
+            start = 0  # ONNX begins at the first element then, Python before it
         start, stop, step = slice(start, stop, step).indices(x.shape[dim])
         if len(range(start, stop, step)) == 0:
             start, stop, step = 0, 0, 1

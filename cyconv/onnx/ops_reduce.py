@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from cyconv.onnx.errors import Unsupported
 from cyconv.onnx.registry import Call, Value, operator
 
 
@@ -14,9 +15,12 @@ def _register_reduction(name: str, op: str, with_attribute: tuple[int, ...], wit
 
 
 def _reduce(call: Call, op: str, axes: list[int] | None) -> Value:
-    x, keep = call.input(0), bool(call["keepdims"])
-    if not axes and call.get("noop_with_empty_axes", 0):
-        return x
+    return call.input(0) if not axes and call.get("noop_with_empty_axes", 0) else _reduced(call, op, call.input(0), axes)
+
+
+def _reduced(call: Call, op: str, x: Value, axes: list[int] | None) -> Value:
+    """``x`` reduced along ``axes``, or along all when none are named."""
+    keep = bool(call["keepdims"])
     dims = axes_of(x, axes) if axes else tuple(range(x.ndim))
     if op == "reduce_mean" and x.ndim == 4 and dims == (2, 3) and not isinstance(x, np.ndarray) and 0 not in x.shape:
         y = call.emit("adaptive_avg_pool2d", x, output_size=(1, 1))
@@ -39,6 +43,25 @@ _register_reduction("ReduceSum", "reduce_sum", (1, 11), (13,))
 _register_reduction("ReduceMean", "reduce_mean", (1, 11, 13), (18,))
 _register_reduction("ReduceMax", "reduce_max", (1, 11, 12, 13), (18, 20))
 _register_reduction("ReduceMin", "reduce_min", (1, 11, 12, 13), (18, 20))
+
+
+def _register_norm(name: str, absolute: bool, root: bool) -> None:
+    """A sum of absolute values or squares, and its square root if wanted."""
+
+    def norm(call: Call, axes: list[int] | None) -> Value:
+        if not axes and call.get("noop_with_empty_axes", 0):
+            raise Unsupported("no axes with noop_with_empty_axes = 1")
+        x = call.input(0)
+        sums = _reduced(call, "reduce_sum", call.emit("abs", x) if absolute else call.emit("mul", x, x), axes)
+        return call.emit("sqrt", sums) if root else sums
+
+    operator(name, 1, 11, 13)(lambda call: norm(call, call.get("axes")))
+    operator(name, 18, known=(1,))(lambda call: norm(call, call.ints(1, "axes")))
+
+
+_register_norm("ReduceL1", absolute=True, root=False)
+_register_norm("ReduceL2", absolute=False, root=True)
+_register_norm("ReduceSumSquare", absolute=False, root=False)
 
 
 @operator("ArgMax", 1, 11, 12, 13)

@@ -17,7 +17,7 @@ from cyconv.onnx.errors import ModelError
 from cyconv.onnx.external import read_external
 from cyconv.onnx.model import Model, ModelInput, ModelNode
 from cyconv.onnx.registry import find_operator, refuse, why_not
-from cyconv.onnx.schemas import node_version, with_defaults
+from cyconv.onnx.schemas import is_withdrawn, node_version, with_defaults
 from cyconv.onnx.wire import check_wire
 from cyconv.shapes import check_shape
 
@@ -106,7 +106,7 @@ class _Reader:
         refuse([(node, why_not(node)) for node in nodes if find_operator(node) is None])
         arrays = {tensor.name: self.array(tensor) for tensor in graph.initializer}
         inputs = [self._input(value) for value in graph.input if value.name not in arrays]
-        self._check_structure()
+        self._check_structure(opset)
         return Model(inputs, [value.name for value in graph.output], nodes, arrays)
 
     def _opset(self) -> int:
@@ -198,13 +198,20 @@ class _Reader:
             raise ValueError(f"it has {len(raw)} bytes, its shape {list(tensor.dims)} asks for {expected}")
         return raw
 
-    def _check_structure(self) -> None:
-        """Let onnx's checker look at the model without its arrays, and without types and shapes that nobody here needs."""
+    def _check_structure(self, opset: int) -> None:
+        """Let onnx's checker look at the model without its arrays, and without types and shapes that nobody here needs.
+
+        It refuses operators that were withdrawn, which models have all the same; one with any number of inputs stands in for them.
+        """
         for value in self.proto.graph.output:
             value.CopyFrom(onnx.helper.make_tensor_value_info(value.name, TensorProto.FLOAT, []))
         for value in self.proto.graph.input:
             value.type.tensor_type.shape.SetInParent()
         self.proto.graph.ClearField("value_info")
+        for node in self.proto.graph.node:
+            if is_withdrawn(node.op_type, opset):
+                node.op_type = "Sum"
+                node.ClearField("attribute")
         try:
             onnx.checker.check_model(self.proto.SerializeToString())
         except (onnx.checker.ValidationError, RuntimeError) as error:

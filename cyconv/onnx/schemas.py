@@ -23,6 +23,15 @@ def node_version(op: str, opset: int, domain: str) -> int:
 
 
 @cache
+def is_withdrawn(op: str, opset: int) -> bool:
+    """Whether onnx calls the operator deprecated in ``opset``."""
+    try:
+        return onnx.defs.get_schema(op, opset, "").deprecated
+    except onnx.defs.SchemaError:
+        return False
+
+
+@cache
 def _defaults(op: str, version: int, domain: str) -> dict:
     if version == UNKNOWN:
         return {}

@@ -81,7 +81,8 @@ def test_summary(net):
     table = cyconv.summary(net, (3, 9, 7))
     assert table.macs == 8 * 27 * 63 + 8 * 5
     assert {record["name"] for record in table.records} >= {"conv", "bn", "product"}
-    assert (table.weights, table.biases, table.unused_parameters) == (8 * 27 + 8 + 8 * 5, 8 + 8 + 5, 16)  # 16: mean and variance
+    assert (table.weights, table.biases, table.unused_parameters) == (8 * 27 + 8 + 8 * 5, 8 + 8 + 5, 0)
+    assert "never reads" not in str(table)  # mean and variance are parameters here that are neither weight nor bias
 
 
 def test_state_dict(net):
@@ -165,3 +166,17 @@ def test_other_dtypes():
     assert y.tolist() == [1, 0, 3, 0] and same.tolist() == [True, False, True, False]
     with pytest.raises(TypeError, match="a must be int64, got float32"):
         cyconv.load_onnx(data)(random(4), np.int64([1, 5, 3, 6]))
+
+
+def test_selecting_between_numbers():
+    """A number keeps its own dtype beside a condition, which is bool."""
+    arrays = {"zero": np.float32(0), "ten": np.float32(10)}
+    nodes = [
+        helper.make_node("Greater", ["x", "zero"], ["positive"]),
+        helper.make_node("Where", ["positive", "zero", "x"], ["a"]),
+        helper.make_node("Where", ["positive", "x", "zero"], ["b"]),
+        helper.make_node("Where", ["positive", "zero", "ten"], ["c"]),
+    ]
+    x = random(3, 4)
+    a, b, c = compare(model(nodes, [value("x", ["n", 4])], ["a", "b", "c"], arrays), {"x": x})
+    assert np.array_equal(a, np.minimum(x, 0)) and np.array_equal(b, np.maximum(x, 0)) and np.array_equal(c, np.where(x > 0, 0, 10))
