@@ -26,12 +26,14 @@ class Findings:
     counts: Counter = field(default_factory=Counter)
     faults: list[str] = field(default_factory=list)
     slowest: float = 0.0
+    bytes: int = 0  # of memory that a process held more than at its start, at most
 
     def note(self, record: dict) -> None:
         """One mutant more."""
         kind, outcome = record["kind"], record["outcome"]
         self.counts[kind, outcome] += 1
         self.slowest = max(self.slowest, record.get("seconds", 0))
+        self.bytes = max(self.bytes, record.get("bytes", 0))
         if record.get("run"):
             self.counts[kind, "run " + record["run"].split(":")[0]] += 1
         if outcome not in ("accepted", "refused"):
@@ -44,7 +46,8 @@ class Findings:
         lines: dict[str, list[str]] = {}
         for (kind, what), number in sorted(self.counts.items()):
             lines.setdefault(kind, []).append(f"{number} {what}")
-        return "\n".join(f"{kind}: {', '.join(words)}" for kind, words in lines.items())
+        counts = [f"{kind}: {', '.join(words)}" for kind, words in lines.items()]
+        return "\n".join([*counts, f"slowest: {self.slowest:.2f} s; most memory: {self.bytes / 2**20:.0f} MiB"])
 
 
 class Worker:

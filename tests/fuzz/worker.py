@@ -38,6 +38,12 @@ def cap_memory() -> None:
     resource.setrlimit(resource.RLIMIT_AS, (limit, limit))
 
 
+def peak() -> int:
+    """Bytes of memory that this process has held at most (``ru_maxrss`` would also count what its parent held)."""
+    status = Path("/proc/self/status").read_text()
+    return 1024 * int(status.partition("VmHWM:")[2].split()[0])
+
+
 def load_weights(path: Path) -> dict:
     """Read weights, and each number of them."""
     try:
@@ -86,6 +92,7 @@ def main() -> None:
     warnings.simplefilter("ignore")
     cyconv.set_num_threads(1)
     cap_memory()
+    before = peak()
     for line in sys.stdin:
         kind, number = line.split()
         model = kind not in ("npz", "safetensors")
@@ -99,7 +106,7 @@ def main() -> None:
             record = {"outcome": "fault", "why": f"{type(error).__name__}: {error}"}
         if any(word in str(record) for word in GREEDY):
             record["outcome"] = "greedy"
-        record |= {"kind": kind, "number": int(number), "seconds": time.process_time() - begin}
+        record |= {"kind": kind, "number": int(number), "seconds": time.process_time() - begin, "bytes": peak() - before}
         print(json.dumps(record), flush=True)
 
 
