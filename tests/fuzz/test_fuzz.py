@@ -13,6 +13,7 @@ import pytest
 from tests.fuzz.mutate import mutant
 from tests.fuzz.pool import ROOT, fuzz
 from tests.fuzz.seeds import SEEDS
+from tests.fuzz.worker import MEMORY
 
 SAMPLE = {"npz": 60, "safetensors": 60, "onnx": 180}
 ALL = {"npz": 2000, "safetensors": 2000, "onnx": 3000, "nodes": 3000}
@@ -23,6 +24,7 @@ def check(tmp_path, shares: dict[str, int]) -> None:
     findings = fuzz(tmp_path, [(kind, number) for kind, share in shares.items() for number in range(share)])
     print(f"\n{findings.table()}")
     assert findings.faults == []
+    assert 0 < findings.bytes <= MEMORY
     for kind, share in shares.items():
         accepted, refused = findings.counts[kind, "accepted"], findings.counts[kind, "refused"]
         assert accepted + refused == share

@@ -20,7 +20,9 @@ SMALL |= {"shufflenet_v2_x0_5", "mobilenet_v3_large", "efficientnet_v2_s", "shuf
 TOO_LARGE = {"regnet_y_128gf"}  # 2.6 GB of weights, and torch needs them in float64 as well
 SEPARATE = [name for name in torch_models.TORCHVISION_KEYS if " " not in name]  # families with tests of their own
 ALL = [*FACTS, *SEPARATE]
-GAINS = {"mobilenet_v3_large": 0.93, "efficientnet_v2_s": 0.8, "efficientnet_v2_m": 0.8, "efficientnet_v2_l": 0.8}
+GAINS = {"mobilenet_v3_large": 0.93, "efficientnet_v2_s": 0.8, "efficientnet_v2_m": 0.7, "efficientnet_v2_l": 0.7}
+GAINS |= {"efficientnet_b3": 0.9, "efficientnet_b4": 0.96, "efficientnet_b5": 0.95, "efficientnet_b6": 0.9, "efficientnet_b7": 0.9}
+GAINS |= dict.fromkeys(("regnet_y_1_6gf", "regnet_y_3_2gf", "regnet_y_16gf", "regnet_y_32gf"), 0.8)
 SIZES = {"inception_v3": 75}  # the smallest image that each takes, where 64 is not enough
 
 
