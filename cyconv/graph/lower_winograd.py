@@ -21,6 +21,9 @@ from cyconv.winograd import Winograd
 
 Pieces = list[tuple[int, int]]  # (first tile, tiles)
 
+# Of the transformed input: below it each thread reads all weights, but only the tiles that it has transformed. On two threads of Sapphire
+# Rapids the 3x3 layers of GoogLeNet and ResNet-18 at 56 and 28 pixels took 8 % less with 4 than with 1.
+SMALL_WEIGHTS = 4
 ITEM_TILES = 28  # tiles whose products wait in the cache for the transform back
 
 
@@ -37,6 +40,7 @@ class Stretch:
     down: int
     top: int
     left: int
+    tiles_first: bool = False
 
 
 @dataclass(frozen=True)
@@ -158,7 +162,8 @@ def lower_part(
     u = packed(low, node, kind, part, sizes)
     total = x.dims[0] * down * across
     for first, count in stretches(total, per_tile):
-        stretch = Stretch(kind.index, kind.m, kind.n, first, count, across, down, *padding)
+        tiles_first = len(set(sizes)) == 1 and u.buffer.floats <= 2 * per_tile * count
+        stretch = Stretch(kind.index, kind.m, kind.n, first, count, across, down, *padding, tiles_first)
         groups, pieces = plan_groups(kind, count, ci, sizes, lanes)
         scratch_floats = kind.n**2 * max(g.n_blocks * item_tiles(g, pieces) for g in groups) * lanes
         v = low.scratch(per_tile * count, f"{node.name} transformed")
@@ -176,7 +181,8 @@ def lower_part(
         task = low.emit_node(node, make, reads, [out, m], f"{kind.name} product")
         macs = part.channels * numel(node.inputs[1].shape[1:])
         task.macs = round(macs * x.dims[0] * out.dims[2] * out.dims[3] * count / total)
-        task.weights, task.following = Weights(u, kind.n**2 * ci * sizes[0] * lanes), following
+        task.weights = Weights(u, u.buffer.floats if tiles_first else kind.n**2 * ci * sizes[0] * lanes, not tiles_first)
+        task.following = following
 
 
 def winograd_input(low: Lowering, node: Node) -> tuple[Tensor, int, int]:

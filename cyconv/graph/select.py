@@ -81,19 +81,6 @@ def band_rows(rows: int, tile_rows: int, macs_per_row: int) -> int:
     return max(tile_rows, min(wanted, -(-rows // tile_rows) * tile_rows))
 
 
-def bands_first(traffic: Traffic, cache: int) -> bool:
-    """Whether a product goes through all groups of output blocks for each band, and not through all bands for each group.
-
-    Group by group the weights are read once, and the input again for each group unless it stays in the cache beside the group's outputs; band
-    by band the input is read once, and the weights again for each band unless they stay in the cache. What is read least wins.
-    """
-    t = traffic
-    stays = t.input + t.output / t.groups < 0.75 * cache
-    by_group = t.weights + (t.input if stays else t.input * t.groups)
-    by_band = t.input + (t.weights if t.weights < 0.5 * cache else t.weights * t.bands)
-    return by_band < by_group
-
-
 @dataclass(frozen=True)
 class Traffic:
     """What a product reads and writes, in floats, and in how many groups and bands (of all images)."""
@@ -103,6 +90,20 @@ class Traffic:
     weights: int
     groups: int
     bands: int
+
+
+def bands_first(traffic: Traffic, cache: int) -> bool:
+    """Whether a product goes through all groups of output blocks for each band, and not through all bands for each group.
+
+    Group by group the weights are read once, and the input again for each group unless it stays in the cache beside the group's
+    outputs; band by band the input is read once, and the weights again for each band unless they stay in the cache. The order that
+    reads less wins; ``cache`` counts floats.
+    """
+    t = traffic
+    stays = t.input + t.output / t.groups < 0.75 * cache
+    by_group = t.weights + (t.input if stays else t.input * t.groups)
+    by_band = t.input + (t.weights if t.weights < 0.5 * cache else t.weights * t.bands)
+    return by_band < by_group
 
 
 @dataclass(frozen=True)

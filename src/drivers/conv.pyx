@@ -212,7 +212,7 @@ cdef void conv_share(const void *params, const run_t *run) noexcept nogil:
         while item >= g.first_item + g.bands * g.n_slices * p.volumes:
             g += 1
         place = place_of(p, g, item - g.first_item)
-        if g.weight_floats > cache_floats() // 8 * 3:  # two such groups leave a quarter for the input; larger ones are read straight through
+        if g.weight_floats > cache_floats() // 8 * 3:  # two smaller ones leave a quarter for the input; this is read straight through
             prefetch_tile, a.prefetch_step, a.prefetch_taps = 0, g.n_blocks * kernels.lanes, False
             a.prefetch = at(run, &p.schedule.w) + g.weights + STREAM_DISTANCE_FLOATS
         else:

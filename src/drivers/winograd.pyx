@@ -8,7 +8,8 @@ for each of the n² points, and transforms back while the products are still in 
     U[group][p][channel][block of the group][l]          transformed weights (PackWinograd)
 
 Input items are (channel block, run of tiles), product items (output group, run of tiles): each writes what no other writes, and
-the sum over channels stays inside one item.
+the sum over channels stays inside one item. Groups come first in their order, so that threads share out the weights; where those are
+less than V, runs of tiles come first, and a thread multiplies what it has transformed itself.
 """
 
 from libc.stdlib cimport free
@@ -17,7 +18,7 @@ from cyconv._kernels.cpu cimport (
     CY_WINO_KINDS, CY_WINO_MAX_N, CY_WINO_MAX_R, cy_conv_args, cy_tap, cy_wino_input_args, cy_wino_output_args, cy_wino_weights_args,
     kernels,
 )
-from cyconv._kernels.prefetch cimport ahead_of, ahead_t, cache_floats, part_t, read_following, schedule_t
+from cyconv._kernels.prefetch cimport ahead_of, ahead_t, cache_floats, following_of, part_t, read_following, schedule_t
 from cyconv._kernels.step cimport Step, allocate, at, blocks, next_item, operand_t, read_operand, run_t, zero_border
 
 cdef enum:
@@ -33,6 +34,7 @@ cdef struct tiles_t:
     ptrdiff_t first, count       # the stretch
     ptrdiff_t across, down       # tiles of one image
     ptrdiff_t top, left          # padding
+    bint tiles_first             # in the order of items
 
 
 cdef struct place_t:
@@ -53,7 +55,7 @@ cdef int read_tiles(tiles_t *s, spec) except -1:
     s.kind, s.m, s.n = spec.kind, spec.m, spec.n
     s.points = s.n * s.n
     s.first, s.count, s.across, s.down = spec.first, spec.count, spec.across, spec.down
-    s.top, s.left = spec.top, spec.left
+    s.top, s.left, s.tiles_first = spec.top, spec.left, spec.tiles_first
     if not 0 <= s.kind < CY_WINO_KINDS or s.m != kernels.wino_m[s.kind] or s.n != kernels.wino_n[s.kind]:
         raise ValueError(f"no Winograd kernel of kind {s.kind} with {s.n} x {s.n} points for {s.m} x {s.m} outputs")
     return 0
@@ -70,7 +72,7 @@ cdef void input_share(const void *params, const run_t *run) noexcept nogil:
     cdef const input_params *p = <const input_params *> params
     cdef const tiles_t *s = &p.tiles
     cdef cy_wino_input_args a
-    cdef ptrdiff_t item, t, block, n_blocks = blocks(&p.x), L = kernels.lanes
+    cdef ptrdiff_t item, part, t, block, n_blocks = blocks(&p.x), L = kernels.lanes
     cdef place_t place
     a.in_row = p.x.h_stride
     a.out_point = n_blocks * s.count * L
@@ -78,8 +80,8 @@ cdef void input_share(const void *params, const run_t *run) noexcept nogil:
         item = next_item(run, n_blocks * p.runs)
         if item >= n_blocks * p.runs:
             return
-        block = item // p.runs
-        for t in range(item % p.runs * INPUT_RUN, min((item % p.runs + 1) * INPUT_RUN, s.count)):
+        block, part = (item % n_blocks, item // n_blocks) if s.tiles_first else (item // p.runs, item % p.runs)
+        for t in range(part * INPUT_RUN, min((part + 1) * INPUT_RUN, s.count)):
             place = place_of(s, t)
             a.row0, a.col0 = s.top - place.y, s.left - place.x
             a.row1, a.col1 = a.row0 + p.x.h, a.col0 + p.x.w
@@ -142,7 +144,7 @@ cdef void multiply(const product_params *p, const run_t *run, const group_t *g, 
     cdef ptrdiff_t point, i, L = kernels.lanes
     cdef ptrdiff_t slice_floats = p.channels * g.n_blocks * L
     cdef ptrdiff_t products = s.points * (last - first)
-    cdef bint near = s.points * slice_floats > cache_floats() // 4
+    cdef bint near = s.tiles_first or s.points * slice_floats > cache_floats() // 4
     cdef ptrdiff_t prefetched = slice_floats // (last - first) if near else (ahead.floats + products - 1) // products
     cdef int b
     cdef float zeros[48]
@@ -200,21 +202,27 @@ cdef void product_share(const void *params, const run_t *run) noexcept nogil:
     cdef const product_params *p = <const product_params *> params
     cdef const group_t *g = p.groups
     cdef float *m = at(run, &p.scratch) + run.thread * p.scratch_floats
-    cdef ptrdiff_t item, first, last, t0, t1, m_block
+    cdef ptrdiff_t item, place, first, last, t0, t1, m_block
+    cdef ahead_t ahead
     while True:
         item = next_item(run, p.n_items)
         if item >= p.n_items:
             return
-        while item < g.first_item:
-            g -= 1
-        while g + 1 < p.groups + p.n_groups and item >= (g + 1).first_item:
-            g += 1
-        first = g.first_piece + (item - g.first_item) * g.item_pieces
+        if p.tiles.tiles_first:
+            g, place = p.groups + item % p.n_groups, item // p.n_groups
+            ahead = following_of(&p.schedule, run)
+        else:
+            while item < g.first_item:
+                g -= 1
+            while g + 1 < p.groups + p.n_groups and item >= (g + 1).first_item:
+                g += 1
+            place, ahead = item - g.first_item, ahead_of(&p.schedule, run, g - p.groups, item)
+        first = g.first_piece + place * g.item_pieces
         last = min(first + g.item_pieces, g.first_piece + g.n_pieces)
         t0 = p.piece_start[first]
         t1 = p.piece_start[last - 1] + p.piece_tiles[last - 1]
         m_block = (t1 - t0) * kernels.lanes
-        multiply(p, run, g, ahead_of(&p.schedule, run, g - p.groups, item), first, last, m, m_block)
+        multiply(p, run, g, ahead, first, last, m, m_block)
         transform_back(p, run, g, t0, t1, m, m_block)
 
 
@@ -261,6 +269,10 @@ cdef class WinogradProduct(Step):
             p.schedule.parts[i] = part_t(g.weights, p.tiles.points * p.channels * g.n_blocks * kernels.lanes, p.n_items, items)
             p.n_items += items
             p.schedule.n_items = p.n_items
+            if p.tiles.tiles_first and (g.first_piece, g.n_pieces, g.item_pieces) != (
+                p.groups[0].first_piece, p.groups[0].n_pieces, p.groups[0].item_pieces
+            ):
+                raise ValueError(f"the tiles of group {i} are not cut as those of group 0")
             for piece in range(g.first_piece, g.first_piece + g.n_pieces):
                 if not 1 <= p.piece_tiles[piece] <= kernels.conv_pixels[g.n_blocks - 1][0]:
                     raise ValueError(f"no tile of {g.n_blocks} blocks x {p.piece_tiles[piece]} pixels")

@@ -74,7 +74,7 @@ def test_groups_on_integers(groups, threads):
         weight, bias = integers((groups * co * L, ci * L, 3, 3), ci), integers((groups * co * L,), co)
         n, h, w = (int(v) for v in rng.integers(1, 20, 3))
         shape, added = (n % 3 + 1, groups * ci * L, h, w), (n % 3 + 1, groups * co * L, h, w)
-        fn = lambda x, r: F.relu(F.conv2d(x, weight, bias, padding=1, groups=groups) + r)  # noqa: B023, E731
+        fn = lambda x, r: F.relu(F.conv2d(x, weight, bias, padding=1, groups=groups) + r)  # noqa: E731
         x, r = integers(shape, ci), integers(added, co)
         y = through(F2_3, fn, shape, added, threads=threads)(x, r)
         assert np.array_equal(y, evaluate(record(fn, shape, added), x, r)[0]), shape
