@@ -7,7 +7,8 @@ from __future__ import annotations
 
 from cyconv.graph.ir import Node
 from cyconv.graph.lower import Lowering, lowers
-from cyconv.graph.lower_conv import Product, Source, emit_product, expanded_input, gather_groups, grouped_output
+from cyconv.graph.lower_conv import Product, Source, emit_product
+from cyconv.graph.lower_conv_places import expanded_input, gather_groups, grouped_output
 from cyconv.graph.phases import transposed
 
 
