@@ -156,7 +156,7 @@ cdef void multiply(const product_params *p, const run_t *run, const group_t *g, 
     for b in range(3):
         a.residual[b], a.out_row[b], a.res_row[b] = NULL, 0, 0
     prefetched = min(prefetched, p.channels * LINE_FLOATS)
-    a.prefetch, a.prefetch_step = ahead.start, (prefetched + p.channels - 1) // p.channels
+    a.prefetch, a.prefetch_step, a.prefetch_taps = ahead.start, (prefetched + p.channels - 1) // p.channels, False
     for point in range(s.points):
         a.w_packed = at(run, &p.schedule.w) + g.weights + point * slice_floats
         if near:
