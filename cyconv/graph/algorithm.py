@@ -17,8 +17,10 @@ from cyconv.winograd import ALL, AUTOMATIC, Winograd
 
 BY_NAME = {kind.name: kind for kind in ALL}
 LEAST_GAIN = 0.9  # of the estimated time: below it, direct convolution stays, which rounds less
-# Of the transformed input of a stretch: half of a second-level cache, the rest is for weights and products.
+# Of the transformed input of a stretch: half of a second-level cache, the rest is for weights and products. The estimates always assume
+# 1 MiB of it, so that the choice, and with it the bits, are the same on every machine with the instruction set.
 STRETCH_FLOATS = second_level_floats() // 2
+ESTIMATED_STRETCH_FLOATS = 1 << 17
 MIN_STRETCH = 28  # tiles: fewer would fetch the weights too often
 # Cycles of the transforms of one tile and channel block (measured on Zen 5, AVX-512, in the second-level cache; 20 more for its place).
 INPUT_CYCLES = {"F(2,3)": 65, "F(3,3)": 100, "F(4,3)": 140, "F(2,5)": 140, "F(4,4)": 250, "F(3,5)": 235, "F(6,3)": 370, "F(4,5)": 345}
@@ -48,9 +50,9 @@ def tiles_of(kind: Winograd, node: Node) -> tuple[int, int]:
     return -(-oh // kind.m), -(-ow // kind.m)
 
 
-def stretches(total: int, floats_per_tile: int) -> list[tuple[int, int]]:
-    """(first, count) of stretches of about equal length."""
-    largest = max(MIN_STRETCH, STRETCH_FLOATS // floats_per_tile)
+def stretches(total: int, floats_per_tile: int, floats: int = STRETCH_FLOATS) -> list[tuple[int, int]]:
+    """(first, count) of stretches of about equal length, and of about ``floats``."""
+    largest = max(MIN_STRETCH, floats // floats_per_tile)
     return list(split(total, largest + largest // 4))
 
 
@@ -61,7 +63,7 @@ def winograd_cycles(kind: Winograd, node: Node, lanes: int) -> float:
     in_blocks, out_blocks = -(-ci // lanes), -(-co // lanes)
     phases = 0 if node.attrs["stride"] == (1, 1) else PHASE_CYCLES * ci * down * across * kind.m**2
     cycles: float = phases + down * across * (in_blocks * INPUT_CYCLES[kind.name] + out_blocks * OUTPUT_CYCLES[kind.name])
-    for _, count in stretches(down * across, kind.n**2 * in_blocks * lanes):
+    for _, count in stretches(down * across, kind.n**2 * in_blocks * lanes, ESTIMATED_STRETCH_FLOATS):
         sizes = group_blocks(out_blocks, 1, count, conv_pixels())
         product = kind.n**2 * ci * sum(tiling(size, 1, count, (*conv_pixels()[size - 1][:1], 0)).cycles for size in sizes)
         cycles += max(product, kind.n**2 * ci * out_blocks * lanes * 4 / WEIGHT_BYTES_PER_CYCLE)
