@@ -7,7 +7,7 @@ import pytest
 import torch
 from PIL import Image
 
-from benchmarks.torch_networks import torchvision_models
+from benchmarks.families.torch_networks import torchvision_models
 from cyconv.models import preprocess
 from cyconv.models.preprocess import MEAN, STD, ImageError
 

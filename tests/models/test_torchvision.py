@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.torch_networks import OURS_ALONE, THEIR_NAMES, shared_names, torchvision_models, torchvision_network
+from benchmarks.families.torch_networks import OURS_ALONE, THEIR_NAMES, shared_names, torchvision_models, torchvision_network
 from cyconv import models
 from cyconv.models import get_model, inception_v3, mobilenet_v3_large
 from cyconv.summarize import summary, trace

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 from torch import nn
 
-from benchmarks.torch_networks import random_images, random_state
+from benchmarks.families.torch_networks import random_images, random_state
 from cyconv.models import INPUT_SHAPES
 from cyconv.summarize import summary
 

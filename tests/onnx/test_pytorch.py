@@ -14,7 +14,7 @@ import torch.nn.functional as F
 from torch import nn
 
 import cyconv
-from benchmarks.torch_networks import random_state
+from benchmarks.families.torch_networks import random_state
 from tests.onnx.helpers import random, run_onnxruntime
 
 

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks import families
-from benchmarks.families import DEEP_LIMIT, LIMIT, compare, difference, main, measure, report
-from benchmarks.torch_networks import shared_names, torchvision_models, torchvision_network
+from benchmarks.families import differences
+from benchmarks.families.differences import DEEP_LIMIT, LIMIT, compare, difference, main, measure, report
+from benchmarks.families.torch_networks import shared_names, torchvision_models, torchvision_network
 from cyconv import models
 
 
@@ -55,7 +55,7 @@ def test_report():
 
 def test_rows_are_kept(tmp_path, monkeypatch, capsys):
     values = {"vgg11": 1e-6, "alexnet": 2e-6}
-    monkeypatch.setattr(families, "measure", lambda name: row(name, values[name], 1e-7))
+    monkeypatch.setattr(differences, "measure", lambda name: row(name, values[name], 1e-7))
     assert main(["vgg11", "--output", str(tmp_path)]) == 0
     assert main(["alexnet", "--output", str(tmp_path)]) == 0
     values["vgg11"] = 1.0
@@ -74,6 +74,6 @@ def test_unknown_networks(capsys):
 
 def test_results_are_of_all_networks():
     """The file in the repository has a row for each network, within the limits."""
-    rows = json.loads((families.RESULTS / "families.json").read_text())
+    rows = json.loads((differences.RESULTS / "families.json").read_text())
     assert sorted(r["network"] for r in rows) == shared_names()
     assert all(max(r["random"], r["initial"]) <= DEEP_LIMIT for r in rows)

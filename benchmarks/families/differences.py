@@ -1,4 +1,4 @@
-"""Every network that torchvision defines too, with the same random weights in both: ``python -m benchmarks.families [NETWORK …]``.
+"""How far every network of torchvision is from its own definition, with the same random weights in both. Called by ``__main__``.
 
 The largest difference of the outputs from torchvision's network in float64, relative to the largest output, for images of the size
 that the network is made for; and the same for torchvision's network in float32, which says how much of it is the network's own
@@ -17,12 +17,12 @@ import numpy as np
 import torch
 
 import cyconv
-from benchmarks.torch_networks import random_images, random_state, shared_names, torchvision_network
+from benchmarks.families.torch_networks import random_images, random_state, shared_names, torchvision_network
 from cyconv import models
 from cyconv.nn import Module, init
 from cyconv.table import Table
 
-RESULTS = Path(__file__).parent / "results"
+RESULTS = Path(__file__).parents[1] / "results"
 SEED = 0
 BATCH = 2
 LIMIT, DEEP_LIMIT = 1e-5, 1e-4  # what networks are held to, and those that are too deep for it
@@ -135,7 +135,3 @@ def main(argv: list[str] | None = None) -> int:
         table = save(options.output, rows)
     print(table)
     return int(any(max(row["random"], row["initial"]) > DEEP_LIMIT for row in rows.values()))
-
-
-if __name__ == "__main__":
-    sys.exit(main())

@@ -1,6 +1,6 @@
 """torchvision's networks, random weights for networks of PyTorch, and random images.
 
-torchvision's definitions can be used without its compiled part, once two of its operators were declared. Called by families.py and by
+torchvision's definitions can be used without its compiled part, once two of its operators were declared. Called by differences.py and by
 the tests of cyconv.models.
 """
 
