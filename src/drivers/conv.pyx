@@ -221,7 +221,7 @@ cdef void conv_share(const void *params, const run_t *run) noexcept nogil:
 
 
 cdef class Conv(Step):
-    """A product step; `spec` is a cyconv.graph.select.ConvSpec whose operands have been placed."""
+    """A product step; `spec` is a cyconv.graph.lower_conv.ConvSpec whose operands have been placed."""
 
     def __cinit__(self, spec):
         cdef conv_params *p = <conv_params *> allocate(1, sizeof(conv_params))
