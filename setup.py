@@ -31,6 +31,7 @@ ISA_FLAGS = {"baseline": []}
 if X86:
     ISA_FLAGS["avx2"] = ["-mavx2", "-mfma", "-mno-avx512f"]
     ISA_FLAGS["avx512"] = ["-march=x86-64-v4", "-mprefer-vector-width=512"]
+    ISA_FLAGS["amx"] = [*ISA_FLAGS["avx512"], "-mamx-tile", "-mamx-bf16"]
 
 # -ffast-math is never used: GCC 12 would then flip the denormal mode of the whole process at import.
 # Link-time optimisation would merge code across instruction sets.

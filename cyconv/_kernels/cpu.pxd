@@ -1,6 +1,6 @@
 # The micro-kernel table as Cython sees it (src/microkernels/microkernels.h), and the one that was chosen at import.
 
-from libc.stdint cimport int32_t, int64_t
+from libc.stdint cimport int32_t, int64_t, uint16_t
 
 cdef extern from "microkernels.h" nogil:
     enum:
@@ -31,6 +31,10 @@ cdef extern from "microkernels.h" nogil:
         CY_MEAN
         CY_REDUCE_COUNT
         CY_LRN_PIXELS
+        CY_TILE_PIXELS
+        CY_TILE_FLOATS
+        CY_TILE_CHANNELS
+        CY_PARTS
 
     ctypedef struct cy_tap:
         ptrdiff_t offset
@@ -119,6 +123,34 @@ cdef extern from "microkernels.h" nogil:
         float scale[16]
         float shift[16]
 
+    ctypedef struct cy_tiles_args:
+        const uint16_t *inp "in"
+        ptrdiff_t part
+        const uint16_t *w
+        const ptrdiff_t *steps
+        ptrdiff_t n_steps
+        float *out
+        const char *prefetch
+        ptrdiff_t prefetch_lines
+
+    ctypedef struct cy_tile_store_args:
+        const float *inp "in"
+        ptrdiff_t n
+        const float *bias
+        const float *residual
+        float *out
+        int act
+        float lo
+        float hi
+        float slope
+
+    ctypedef struct cy_tile_kernels:
+        void (*begin)() noexcept nogil
+        void (*end)() noexcept nogil
+        void (*split)(const float *, const float *, ptrdiff_t, ptrdiff_t, uint16_t *, ptrdiff_t, ptrdiff_t) noexcept nogil
+        void (*multiply[2][4])(const cy_tiles_args *) noexcept nogil
+        void (*store)(const cy_tile_store_args *) noexcept nogil
+
     ctypedef struct cy_kernels:
         const char *isa
         int lanes
@@ -161,6 +193,7 @@ cdef extern from "microkernels.h" nogil:
                            float *, ptrdiff_t) noexcept nogil
         float (*fma_peak)(ptrdiff_t) noexcept nogil
         int fma_per_step
+        const cy_tile_kernels *tiles
 
 cdef const cy_kernels *kernels
 cdef const cy_kernels *table_of(str isa) except NULL

@@ -9,7 +9,9 @@ size and number of threads.
 
 from __future__ import annotations
 
-from cyconv._kernels.cpu import conv_pixels
+from math import inf
+
+from cyconv._kernels.cpu import conv_pixels, has_tiles
 from cyconv._kernels.prefetch import second_level_floats
 from cyconv.graph.ir import Node
 from cyconv.graph.select import group_blocks, split, tiling
@@ -25,6 +27,10 @@ MIN_STRETCH = 28  # tiles: fewer would fetch the weights too often
 # Cycles of the transforms of one tile and channel block (measured on Zen 5, AVX-512, in the second-level cache; 20 more for its place).
 INPUT_CYCLES = {"F(2,3)": 65, "F(3,3)": 100, "F(4,3)": 140, "F(2,5)": 140, "F(4,4)": 250, "F(3,5)": 235, "F(6,3)": 370, "F(4,5)": 345}
 OUTPUT_CYCLES = {"F(2,3)": 60, "F(3,3)": 95, "F(4,3)": 120, "F(2,5)": 105, "F(4,4)": 150, "F(3,5)": 130, "F(6,3)": 305, "F(4,5)": 190}
+# Of a step of one tile of 16 pixels and one of 16 channels, of 32 channels of one pixel that are split (Sapphire Rapids; on tile registers
+# alone a step takes 96).
+TILE_CYCLES = 133
+SPLIT_CYCLES = 16
 PHASE_CYCLES = 1  # of one float that moves into its phase
 WEIGHT_BYTES_PER_CYCLE = 6  # that one core reads beyond its own caches; Winograd's weights are up to four times as many
 
@@ -70,9 +76,23 @@ def winograd_cycles(kind: Winograd, node: Node, lanes: int) -> float:
     return cycles
 
 
+def tile_cycles(node: Node) -> float:
+    """Estimated cycles of the same on tile registers, as drivers/bf16x3.pyx does it; infinite where it cannot."""
+    a, (_, ci, kh, kw) = node.attrs, node.inputs[1].shape
+    if not has_tiles() or node.op != "conv2d" or a["groups"] > 1:
+        return inf
+    (sh, sw), (dh, dw), (_, _, oh, ow) = a["stride"], a["dilation"], node.outputs[0].shape
+    blocks = sum(-(-v.shape[1] // 16) for v in node.outputs)
+    rows, pitch = oh + (kh - 1) * dh // sh, ow + (kw - 1) * dw // sw
+    steps = -(-ci // 32) * kh * kw
+    product = -(-((oh - 1) * pitch + ow) // 16) * blocks * steps * TILE_CYCLES
+    splitting = -(-ci // 32) * min(kh, sh) * min(kw, sw) * rows * pitch * SPLIT_CYCLES
+    return splitting + max(product, steps * blocks * 3 * 1024 / WEIGHT_BYTES_PER_CYCLE)
+
+
 def direct_cycles(node: Node, lanes: int) -> float:
-    """Estimated cycles of the same computed directly."""
-    co, ci = node.inputs[1].shape[0] // node.attrs["groups"], node.inputs[1].shape[1]
+    """Estimated cycles of the same computed directly, on vectors."""
+    co, ci = sum(v.shape[1] for v in node.outputs) // node.attrs["groups"], node.inputs[1].shape[1]
     _, _, oh, ow = node.outputs[0].shape
     blocks = -(-co // lanes)
     sizes = group_blocks(blocks, oh, ow, conv_pixels())
@@ -95,7 +115,7 @@ def ranked(node: Node, winograd: str, lanes: int, automatic: tuple[Winograd, ...
         return [None]
     fitting = [kind for kind in automatic if kind.r == r]
     cycles: dict[Winograd | None, float] = {kind: winograd_cycles(kind, node, lanes) for kind in fitting}
-    cycles[None] = LEAST_GAIN * direct_cycles(node, lanes)
+    cycles[None] = LEAST_GAIN * min(direct_cycles(node, lanes), tile_cycles(node))
     return sorted(cycles, key=cycles.__getitem__)
 
 

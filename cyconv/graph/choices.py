@@ -11,7 +11,9 @@ from collections import Counter
 from collections.abc import Mapping
 from difflib import get_close_matches
 
-from cyconv.graph.algorithm import BY_NAME, direct_cycles, ranked, reduced, winograd_cycles
+import numpy as np
+
+from cyconv.graph.algorithm import BY_NAME, direct_cycles, ranked, reduced, tile_cycles, winograd_cycles
 from cyconv.graph.budget import within_budget
 from cyconv.graph.ir import Graph, Node
 from cyconv.graph.layout import round_up
@@ -97,7 +99,7 @@ def cycles_and_bytes(node: Node, choice: Choice, lanes: int) -> tuple[float, int
         return 0.0, 0
     groups, (channels, _) = node.attrs["groups"], reduced(node)
     if kind is None:
-        return groups * direct_cycles(node, lanes), 0
+        return groups * min(direct_cycles(node, lanes), tile_cycles(node)), 0
     return groups * winograd_cycles(kind, node, lanes), 4 * kind.n**2 * channels * round_up(node.inputs[1].shape[0], lanes)
 
 
@@ -107,6 +109,14 @@ def keep_budget(named: Mapping[str, Node], alternatives: dict[str, list[Choice]]
     costs = [[cycles_and_bytes(named[key], choice, lanes) for choice in choices] for key, choices in layers.items()]
     for (key, choices), place in zip(layers.items(), within_budget(costs, options.weight_budget), strict=True):
         alternatives[key] = choices[place:]
+
+
+def on_tiles(graph: Graph, node: Node, lanes: int) -> bool:
+    """Whether a direct product is computed on tile registers: where they are faster, with weights that are constant and finite."""
+    if is_linear(node) or 0 in node.outputs[0].shape or tile_cycles(node) >= direct_cycles(node, lanes):
+        return False
+    weights = node.inputs[1 : 1 + node.attrs.get("branches", 1) * (2 if node.attrs["has_bias"] else 1) : 2 if node.attrs["has_bias"] else 1]
+    return all(v in graph.constants and bool(np.isfinite(graph.constants[v]).all()) for v in weights)
 
 
 def choose_algorithms(graph: Graph, options: Options, lanes: int, like: Mapping[str, Choice] | None = None) -> dict[str, Choice]:
@@ -130,5 +140,7 @@ def choose_algorithms(graph: Graph, options: Options, lanes: int, like: Mapping[
         keep_budget(named, alternatives, options, lanes)
     chosen = {key: choices[0] for key, choices in alternatives.items()}
     for key, choice in chosen.items():
-        named[key].attrs |= {"winograd": BY_NAME.get(choice.algorithm), "weights": choice.weights}
+        node = named[key]
+        node.attrs |= {"winograd": BY_NAME.get(choice.algorithm), "weights": choice.weights}
+        node.attrs["tiles"] = choice.algorithm == "direct" and on_tiles(graph, node, lanes)
     return chosen

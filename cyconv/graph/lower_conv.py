@@ -28,6 +28,7 @@ from cyconv.graph.layout import (
     tensor,
 )
 from cyconv.graph.lower import Lowering, lowers
+from cyconv.graph.lower_bf16x3 import lower_bf16x3
 from cyconv.graph.lower_conv_places import blocked_input, expanded_input, gather_groups, grouped_output, planar_input
 from cyconv.graph.lower_winograd import lower_winograd
 from cyconv.graph.phases import Phase, convolution
@@ -162,6 +163,12 @@ def lower_conv2d(low: Lowering, node: Node) -> None:
         bias = packed_biases(low, node.name, [Source(*weights[0], 0, groups * co_g, (0, ci_g), 0, 0)])
         act, lo, hi, slope = attrs.get("activation", NO_ACTIVATION)
         lower_winograd(low, node, attrs["winograd"], bias, (ACTIVATIONS[act], lo, hi, slope))
+        return
+    if attrs.get("tiles"):
+        counts = [(w, -(-w.shape[0] // lanes)) for w, _ in weights]
+        bias = packed_biases(low, node.name, [Source(w, b, 0, w.shape[0], (0, ci_g), i, 0) for i, (w, b) in enumerate(weights)])
+        act, lo, hi, slope = attrs.get("activation", NO_ACTIVATION)
+        lower_bf16x3(low, node, counts, bias, (ACTIVATIONS[act], lo, hi, slope))
         return
     if groups > 1 and co_g < lanes:
         kind, x = "lanewise", expanded_input(low, node, ci_g, co_g)

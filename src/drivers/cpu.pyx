@@ -11,50 +11,52 @@ import warnings
 from libc.stdint cimport int64_t
 
 cdef extern from "cpu_features.h" nogil:
-    void cy_runnable(const cy_kernels *tables[4])
+    enum:
+        CY_TABLES
+    void cy_runnable(const cy_kernels **tables, bint with_tiles)
 
 cdef extern from "parallel.h" nogil:
     int64_t cy_nanoseconds()
 
-ISA_NAMES = ("baseline", "avx2", "avx512")  # each runs wherever a later one runs
+ISA_NAMES = ("baseline", "avx2", "avx512", "amx")  # each runs wherever a later one runs
 
-cdef const cy_kernels *runnable[4]
+cdef const cy_kernels *runnable[CY_TABLES]
 
 
 def runnable_isas():
     """The instruction sets that were compiled and that this machine can run, best first."""
-    return [runnable[i].isa.decode() for i in range(4) if runnable[i] != NULL]
+    return [runnable[i].isa.decode() for i in range(CY_TABLES) if runnable[i] != NULL]
 
 
 def compiled_isas():
     """The instruction sets that were compiled into this build, best first."""
-    return ["avx512", "avx2", "baseline"] if platform.machine() in ("x86_64", "AMD64") else ["baseline"]
+    return sorted(ISA_NAMES, key=ISA_NAMES.index, reverse=True) if platform.machine() in ("x86_64", "AMD64") else ["baseline"]
 
 
 cdef const cy_kernels *table_of(str isa) except NULL:
-    for i in range(4):
+    for i in range(CY_TABLES):
         if runnable[i] != NULL and runnable[i].isa.decode() == isa:
             return runnable[i]
     raise ValueError(f"instruction set {isa!r} cannot run here; these can: {', '.join(runnable_isas())}")
 
 
 cdef const cy_kernels *choose() except NULL:
-    """The best table that can run and that CYCONV_ISA allows."""
-    cap = os.environ.get("CYCONV_ISA", "") or "avx512"
+    """The best table that can run and that CYCONV_ISA allows. The system is asked for tile registers only where it allows them."""
+    cap = os.environ.get("CYCONV_ISA", "") or "amx"
     if cap not in ISA_NAMES:
         raise ImportError(f"the environment variable CYCONV_ISA must be one of {', '.join(ISA_NAMES)}, got {cap!r}")
+    cy_runnable(runnable, cap == "amx")
     for name in runnable_isas():
         if ISA_NAMES.index(name) <= ISA_NAMES.index(cap):
             return table_of(name)
     raise ImportError("no micro-kernels were compiled for this machine")
 
 
-cy_runnable(runnable)
 kernels = choose()
 
 
 def isa():
-    """The instruction set in use: "baseline", "avx2" or "avx512"."""
+    """The instruction set in use: "baseline", "avx2", "avx512" or "amx"."""
     return kernels.isa.decode()
 
 
@@ -73,13 +75,18 @@ def lanewise_pixels():
     return kernels.lanewise_pixels
 
 
+def has_tiles():
+    """Whether products of three bfloat16 parts run on tile registers (drivers/bf16x3.pyx)."""
+    return kernels.tiles != NULL
+
+
 def measure_peak(double seconds=0.05):
     """GFLOP/s of independent multiply-adds on one thread: the best of runs of about a millisecond that last `seconds` together.
 
     Shorter runs would catch the clock's briefest peaks, which no layer of a network can hold.
     """
     cdef int64_t start, elapsed, total = 0, limit = <int64_t> (seconds * 1e9)
-    cdef ptrdiff_t steps = 500000
+    cdef ptrdiff_t steps = 6000000 // kernels.fma_per_step
     cdef double best = 0.0, flops
     while total < limit:
         with nogil:

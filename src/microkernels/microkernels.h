@@ -156,8 +156,44 @@ typedef struct {
   float hi[CY_MOST_LANES], lo[CY_MOST_LANES], scale[CY_MOST_LANES], shift[CY_MOST_LANES];
 } cy_standard;
 
+enum { CY_TILE_PIXELS = 16, CY_TILE_FLOATS = 256, CY_TILE_CHANNELS = 32, CY_PARTS = 3, CY_TILE_PEAK = 2048 }; /* of isa_amx.c, which has the equations */
+
+/* Products of tiles of pixels and tiles of output channels. */
 typedef struct {
-  const char *isa; /* "baseline", "avx2" or "avx512" */
+  const uint16_t *in;       /* IN  the first pixel, part 0 */
+  ptrdiff_t part;           /* between the parts of the input, in bfloat16 */
+  const uint16_t *w;        /* IN  packed parts of the weights */
+  const ptrdiff_t *steps;   /* IN  where the input of each step begins relative to `in`, in bfloat16 */
+  ptrdiff_t n_steps;
+  float *out;               /* OUT tile after tile */
+  const char *prefetch;     /* what will be needed next; never dereferenced */
+  ptrdiff_t prefetch_lines; /* of it, with each step */
+} cy_tiles_args;
+
+/* Up to 16 neighbouring pixels of one block of output channels. */
+typedef struct {
+  const float *in;       /* IN  n·16 sums */
+  ptrdiff_t n;
+  const float *bias;     /* IN  16 */
+  const float *residual; /* IN  n·16, added before the activation, or NULL */
+  float *out;            /* OUT n·16 */
+  int act;
+  float lo, hi, slope;
+} cy_tile_store_args;
+
+/* Micro-kernels on tile registers. */
+typedef struct {
+  void (*begin)(void); /* once on a thread before it calls the others, and */
+  void (*end)(void);   /* when it has done with them */
+  void (*split)(const float *x, const float *second, ptrdiff_t step, ptrdiff_t channels, uint16_t *y, ptrdiff_t part, ptrdiff_t n);
+  /* [tiles of channels − 1][tiles of pixels − 1]; NULL beyond 2 x 2 and 1 x 4 */
+  void (*multiply[2][4])(const cy_tiles_args *);
+  void (*store)(const cy_tile_store_args *);
+  float (*peak)(ptrdiff_t n_steps); /* n_steps steps of 2 x 2 tiles, CY_TILE_PEAK multiply-adds of 16 lanes each */
+} cy_tile_kernels;
+
+typedef struct {
+  const char *isa; /* "baseline", "avx2", "avx512" or "amx" */
   int lanes;       /* floats in a vector, channels in a block */
 
   /* Tiles of 1..3 blocks, 1..2 rows, 1..max pixels; [blocks-1][rows-1][pixels-1], NULL beyond the largest. */
@@ -212,12 +248,15 @@ typedef struct {
   /* n_steps·fma_per_step independent multiply-adds of whole vectors; the sum keeps them from being removed. */
   float (*fma_peak)(ptrdiff_t n_steps);
   int fma_per_step;
+
+  const cy_tile_kernels *tiles; /* or NULL */
 } cy_kernels;
 
 extern const cy_kernels cy_kernels__baseline;
 #if defined(__x86_64__)
 extern const cy_kernels cy_kernels__avx2;
 extern const cy_kernels cy_kernels__avx512;
+extern const cy_tile_kernels cy_tile_kernels__amx;
 #endif
 
 #endif

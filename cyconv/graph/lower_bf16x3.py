@@ -1,0 +1,206 @@
+"""Lowering of convolutions to tile registers: each stretch of the output as a split of its input and a product (drivers/bf16x3.pyx).
+
+Layer: graph; called by lower_conv.py for the nodes that graph/algorithm gave the attribute "tiles".
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cyconv._kernels.bf16x3 import PackParts, Split, TileProduct
+from cyconv._kernels.prefetch import second_level_floats
+from cyconv.graph.ir import Node, Value
+from cyconv.graph.layout import Buffer, Operand, Task, Tensor, Weights, following_weights, numel, tensor
+from cyconv.graph.lower import Lowering
+from cyconv.graph.select import split
+
+PIXELS = 16  # of a tile
+CHANNELS = 32  # of a step
+TILE_FLOATS = 256
+PARTS = 3
+STRETCH_FLOATS = second_level_floats() // 2  # of split input; the rest of the cache is for weights and outputs
+LEAST_ROWS = 4  # of a band: each reads the rows of its neighbours that the kernel reaches as well
+ITEM_TILES = 8  # of pixels, of one item
+LAST_TILES = 4  # that a kernel may read behind the last pixel
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """Rows first_row … first_row + rows − 1 of ``images`` images; fields as in drivers/bf16x3.pyx."""
+
+    first_image: int
+    images: int
+    first_row: int
+    rows: int
+    ow: int
+    pitch: int
+    phase_rows: int
+    phases: int
+    units: int
+    unit_rows: int
+    unit_tiles: int
+    unit_pixels: int
+    plane: int
+    pairs: int
+
+    @property
+    def floats(self) -> int:
+        """Of the split input."""
+        return PARTS * self.pairs * self.plane * CHANNELS // 2
+
+
+@dataclass
+class ProductSpec:
+    """Everything that the driver's step needs; read by ``TileProduct.__cinit__``."""
+
+    v: Operand
+    w: Operand
+    following: Operand
+    following_floats: tuple[int, int]
+    bias: Operand
+    residual: Operand | None
+    outs: list[Operand]
+    blocks: list[tuple[int, int]]
+    groups: list[tuple[int, int, int]]
+    steps: list[int]
+    stretch: Stretch
+    item_tiles: int
+    pixels_first: bool
+    act: int
+    lo: float
+    hi: float
+    slope: float
+
+
+@dataclass(frozen=True)
+class Window:
+    """What an output pixel reads: kernel cells as (row, column) of the padded input, and the stride."""
+
+    cells: tuple[tuple[int, int], ...]
+    stride: tuple[int, int]
+    ow: int
+
+    @classmethod
+    def of(cls, node: Node) -> Window:
+        kh, kw = node.inputs[1].shape[2:]
+        (sh, sw), (dh, dw) = node.attrs["stride"], node.attrs["dilation"]
+        return cls(tuple((y * dh, x * dw) for y in range(kh) for x in range(kw)), (sh, sw), node.outputs[0].shape[3])
+
+    @property
+    def phases(self) -> list[tuple[int, int]]:
+        """(a, b) of those that are read."""
+        return sorted({(y % self.stride[0], x % self.stride[1]) for y, x in self.cells})
+
+    @property
+    def more_rows(self) -> int:
+        """Rows of a phase behind the first that a pixel reads."""
+        return max(y // self.stride[0] for y, _ in self.cells)
+
+    @property
+    def pitch(self) -> int:
+        """Pixels of a phase's row."""
+        return self.ow + max(x // self.stride[1] for _, x in self.cells)
+
+    def offsets(self, phase_rows: int) -> list[int]:
+        """Where the cells lie relative to a pixel's position, in pixels."""
+        (sh, sw), phases = self.stride, self.phases
+        return [(phases.index((y % sh, x % sw)) * phase_rows + y // sh) * self.pitch + x // sw for y, x in self.cells]
+
+
+def image_floats(window: Window, pairs: int, rows: int) -> int:
+    """Split input of this many output rows."""
+    return PARTS * pairs * CHANNELS // 2 * len(window.phases) * (rows + window.more_rows) * window.pitch
+
+
+def stretch_of(window: Window, pairs: int, images: tuple[int, int], rows: tuple[int, int]) -> Stretch:
+    """The stretch of (first, count) images and (first, count) of their rows."""
+    phase_rows, pitch, phases = rows[1] + window.more_rows, window.pitch, len(window.phases)
+    joined = len(window.cells) == 1
+    units, unit_rows = (1, images[1] * rows[1]) if joined else (images[1], rows[1])
+    tiles = -(-((unit_rows - 1) * pitch + window.ow) // PIXELS)
+    plane = images[1] * phases * phase_rows * pitch + LAST_TILES * PIXELS
+    # An odd number of cache lines: then planes do not compete for the same sets of the first-level cache.
+    return Stretch(
+        images[0], images[1], rows[0], rows[1], window.ow, pitch, phase_rows, phases, units, unit_rows, tiles,
+        phases * phase_rows * pitch, plane | 1, pairs,
+    )  # fmt: skip
+
+
+def stretches(window: Window, pairs: int, images: int, rows: int) -> list[Stretch]:
+    """Whole images, or bands of one, whose split input takes about STRETCH_FLOATS."""
+    whole = image_floats(window, pairs, rows)
+    if whole <= STRETCH_FLOATS:
+        return [stretch_of(window, pairs, cut, (0, rows)) for cut in split(images, STRETCH_FLOATS // whole)]
+    row = image_floats(window, pairs, 1) - image_floats(window, pairs, 0)
+    largest = max(STRETCH_FLOATS // row - window.more_rows, LEAST_ROWS)
+    return [stretch_of(window, pairs, (i, 1), cut) for i in range(images) for cut in split(rows, largest)]
+
+
+def groups_of(blocks: int, steps: int) -> list[tuple[int, int, int]]:
+    """(blocks, first block, where the weights begin in floats): pairs, and the last block alone if their number is odd."""
+    floats = steps * PARTS * TILE_FLOATS
+    return [(min(2, blocks - first), first, first * floats) for first in range(0, blocks, 2)]
+
+
+def lower_bf16x3(
+    low: Lowering, node: Node, sources: list[tuple[Value, int]], bias: Tensor, activation: tuple[int, float, float, float]
+) -> None:
+    """Emit the packing, and for each stretch its split and its product; ``sources`` are weights and how many blocks they make."""
+    x = low.blocked(node.inputs[0])
+    outs = [low.new_blocked(v) for v in node.outputs]
+    residual = low.blocked(node.inputs[-1]) if node.attrs.get("residual") else None
+    (n, _, oh, ow), ci = node.outputs[0].shape, node.inputs[1].shape[1]
+    window, pairs = Window.of(node), -(-ci // CHANNELS)
+    groups = groups_of(sum(count for _, count in sources), pairs * len(window.cells))
+    w = packed_parts(low, node, sources, pairs * len(window.cells))
+    blocks = [(i, b) for i, (_, count) in enumerate(sources) for b in range(count)]
+    macs = numel(node.inputs[1].shape[1:]) * sum(v.shape[1] for v in node.outputs) * ow
+    for s in stretches(window, pairs, n, oh):
+        v = low.scratch(s.floats, f"{node.name} parts")
+        emit_split(low, node, x, v, s, window)
+        following: list[Weights] = []
+        steps = [(j * s.plane + at) * CHANNELS for j in range(pairs) for at in window.offsets(s.phase_rows)]
+        pixels_first = w.buffer.floats <= s.floats
+
+        def make(s=s, v=v, steps=steps, pixels_first=pixels_first, following=following):
+            res = residual.operand() if residual is not None else None
+            operands = (v.operand(), w.operand(), *following_weights(following, w), bias.operand(), res, [t.operand() for t in outs])
+            return TileProduct(ProductSpec(*operands, blocks, groups, steps, s, ITEM_TILES, pixels_first, *activation))
+
+        reads = [v, w, bias] + ([residual] if residual is not None else [])
+        task = low.emit_node(node, make, reads, outs, "bfloat16 x 3 product")
+        task.macs = macs * s.images * s.rows
+        task.weights = Weights(w, w.buffer.floats if pixels_first else groups[0][0] * groups[-1][2] // max(groups[-1][1], 1), not pixels_first)
+        task.following = following
+
+
+def emit_split(low: Lowering, node: Node, x: Tensor, v: Tensor, s: Stretch, window: Window) -> None:
+    """Append the split of one stretch's input."""
+    top, _, left, _ = node.attrs["padding"]
+    make = lambda: Split(x.operand(), v.operand(), s, window.phases, window.stride, (top, left))  # noqa: E731
+    task = Task(node.op, node.name, make, [x.buffer], [v.buffer])
+    task.shape, task.layout, task.algorithm, task.out_bytes = v.dims, "parts", "bfloat16 x 3 split", 4 * v.dims[3]
+    low.emit(task)
+
+
+def packed_parts(low: Lowering, node: Node, sources: list[tuple[Value, int]], steps: int) -> Tensor:
+    """Emit the packing of the weights' parts; the tensor that holds them, group after group."""
+    total = sum(count for _, count in sources)
+    floats = steps * PARTS * total * TILE_FLOATS
+    packed = tensor(Buffer("constant", floats, name=f"{node.name} weights"), (1, 1, 1, floats), 1)
+    first = 0
+    for weight, count in sources:
+        raw = low.raw(weight, 0)
+        placed = []
+        for k in range(first, first + count):
+            in_group, blocks = k % 2, min(2, total - k // 2 * 2)
+            placed.append((k // 2 * 2 * steps * PARTS * TILE_FLOATS + in_group * TILE_FLOATS, blocks))
+
+        def make(raw=raw, weight=weight, placed=placed):
+            return PackParts(raw.operand(), packed.operand(), placed)
+
+        task = Task("pack", node.name, make, [raw.buffer], [packed.buffer], shape=(floats,), algorithm="split weights")
+        task.out_bytes = 4 * floats
+        low.emit(task, [low.constant_array(weight)])
+        first += count
+    return packed

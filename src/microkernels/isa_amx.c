@@ -1,0 +1,196 @@
+/* Products on Intel's tile registers (AMX), which multiply bfloat16 and add in float32, at the precision of float32.
+ *
+ * Layer: micro-kernels; called by drivers/bf16x3.pyx through the table. All else of this instruction set is that of avx512.
+ *
+ * A float is the sum of three bfloat16, x = x0 + x1 + x2, each the rest rounded to 8 bits: exactly, but for rests below 2^-126. So
+ *   x·w = x0·w0 + (x0·w1 + x1·w0) + (x1·w1 + x0·w2 + x2·w0) + rest,   |rest| <= 2^-23 |x·w|
+ * and each of the six products is exact in float32, in which they are summed: G. Henry, P. T. P. Tang, A. Heinecke, "Leveraging the
+ * bfloat16 artificial intelligence datatype for higher-precision computations", 2019. Sums of 32 channels are added to the total at once, so
+ * fewer roundings add up than in a chain of multiply-adds.
+ *   A value that is infinite or not a number stands in x2 (or w2) alone, with zeros in the other two. It then meets nothing but the
+ * other factor rounded to bfloat16, and the product is what float32 gives: w·inf is infinite, and 0·inf is not a number.
+ */
+#include <immintrin.h>
+#include <math.h>
+
+#include "microkernels.h"
+
+enum { ROWS = CY_TILE_PIXELS, ROW_BYTES = 64, TILE_BF16 = 512, ROUNDS_TO_INFINITY = 0x7f7f8000 };
+
+/* All eight tiles of 16 rows. It is constant because GCC 12 takes only its first word for an operand of the intrinsic. */
+static const struct {
+  uint8_t palette, start_row, reserved[14];
+  uint16_t row_bytes[16];
+  uint8_t rows[16];
+} CONFIG = {1, 0, {0}, {64, 64, 64, 64, 64, 64, 64, 64}, {ROWS, ROWS, ROWS, ROWS, ROWS, ROWS, ROWS, ROWS}};
+
+static void begin__amx(void) { _tile_loadconfig(&CONFIG); }
+
+static void end__amx(void) { _tile_release(); }
+
+/* x rounded to 8 bits, halves away from zero, as a float; x is finite and below 0x7f7f8000. */
+static inline __m512i upper(__m512i x) {
+  return _mm512_and_si512(_mm512_add_epi32(x, _mm512_set1_epi32(0x8000)), _mm512_set1_epi32((int)0xffff0000));
+}
+
+static inline __m512i rest(__m512i x, __m512i part) {
+  return _mm512_castps_si512(_mm512_sub_ps(_mm512_castsi512_ps(x), _mm512_castsi512_ps(part)));
+}
+
+/* The three parts of 16 floats, each in the upper half of a word. */
+static inline void parts(__m512i x, __m512i part[3]) {
+  const __m512i magnitude = _mm512_and_si512(x, _mm512_set1_epi32(0x7fffffff));
+  const __mmask16 large = _mm512_cmpge_epu32_mask(magnitude, _mm512_set1_epi32(ROUNDS_TO_INFINITY));
+  if (__builtin_expect(large != 0, 0)) {
+    const __mmask16 finite = _mm512_cmplt_epu32_mask(magnitude, _mm512_set1_epi32(0x7f800000));
+    const __m512i first = _mm512_mask_and_epi32(upper(x), large, x, _mm512_set1_epi32((int)0xffff0000));
+    part[0] = _mm512_maskz_mov_epi32(finite, first);
+    const __m512i second = rest(x, first);
+    part[1] = _mm512_maskz_mov_epi32(finite, upper(second));
+    /* A payload in the lower half alone must not make infinity of what is not a number. */
+    const __mmask16 unordered = _mm512_cmpgt_epu32_mask(magnitude, _mm512_set1_epi32(0x7f800000));
+    const __m512i special = _mm512_mask_or_epi32(x, unordered, x, _mm512_set1_epi32(0x00400000));
+    part[2] = _mm512_mask_mov_epi32(special, finite, rest(second, upper(second)));
+    return;
+  }
+  part[0] = upper(x);
+  x = rest(x, part[0]);
+  part[1] = upper(x);
+  part[2] = rest(x, part[1]);
+}
+
+/* The upper halves of the words of a, then those of b. */
+static inline __m512i join(__m512i a, __m512i b) {
+  static const uint16_t odd[32] = {1,  3,  5,  7,  9,  11, 13, 15, 17, 19, 21, 23, 25, 27, 29, 31,
+                                   33, 35, 37, 39, 41, 43, 45, 47, 49, 51, 53, 55, 57, 59, 61, 63};
+  return _mm512_permutex2var_epi16(a, _mm512_loadu_si512(odd), b);
+}
+
+/* y[p·part + j·32 + i] = part p of x[j·step + i] for i < 16, of second[j·step + i − 16] for the others; j < n pixels. Of the channels i
+ * only those below `channels` are read, the others are zeros. x and second IN, y OUT. */
+static void split__amx(const float *x, const float *second, ptrdiff_t step, ptrdiff_t channels, uint16_t *y, ptrdiff_t part, ptrdiff_t n) {
+  const __mmask32 read = channels < 32 ? (1u << channels) - 1 : ~0u;
+  for (ptrdiff_t j = 0; j < n; j++) {
+    __m512i a[3], b[3];
+    parts(_mm512_maskz_loadu_epi32((__mmask16)read, x + j * step), a);
+    parts(_mm512_maskz_loadu_epi32((__mmask16)(read >> 16), second + j * step), b);
+    for (int p = 0; p < 3; p++) _mm512_storeu_si512(y + p * part + j * 32, join(a[p], b[p]));
+  }
+}
+
+/* out = act(bias + in + residual), pixel by pixel. */
+static void store__amx(const cy_tile_store_args *a) {
+  const int clamp = a->act == CY_ACT_CLAMP;
+  const __m512 bias = _mm512_loadu_ps(a->bias), slope = _mm512_set1_ps(a->slope);
+  const __m512 lo = _mm512_set1_ps(clamp ? a->lo : -INFINITY), hi = _mm512_set1_ps(clamp ? a->hi : INFINITY);
+  for (ptrdiff_t i = 0; i < a->n; i++) {
+    __m512 v = _mm512_add_ps(bias, _mm512_loadu_ps(a->in + i * 16));
+    if (a->residual) v = _mm512_add_ps(v, _mm512_loadu_ps(a->residual + i * 16));
+    /* What is not a number passes: it is the second operand. */
+    v = _mm512_min_ps(hi, _mm512_max_ps(lo, v));
+    if (a->act == CY_ACT_LEAKY)
+      v = _mm512_mask_mul_ps(v, _mm512_cmp_ps_mask(v, _mm512_setzero_ps(), _CMP_NGT_UQ), v, slope);
+    _mm512_storeu_ps(a->out + i * 16, v);
+  }
+}
+
+/* Products. For tile i of 16 pixels and tile o of 16 output channels, with n of the latter:
+ *   out[(i·n + o)·256 + j·16 + l] = Σ_s Σ_{c < 32} x[steps[s] + (i·16 + j)·32 + c] · w[s, o, c, l]
+ * where x and w are the sums of their parts; part p of w[s, o, c, l] stands at w[((s·3 + p)·n + o)·512 + c/2·32 + l·2 + c%2].
+ * Pixels behind the last one that is wanted may hold anything: no other pixel's sum reads them. The order of the sums depends on n
+ * alone, not on how many tiles of pixels there are. */
+
+/* Six products of one step: A and B name pairs of tiles of pixels and of outputs, MULTIPLY what is done with each. The small ones come
+ * first. */
+#define STEP(A, B, MULTIPLY) A(0) B(2) MULTIPLY B(1) MULTIPLY A(1) MULTIPLY B(0) MULTIPLY A(2) MULTIPLY A(0) MULTIPLY
+
+#define IN(t, p, i) _tile_loadd(t, in + (p) * a->part + (i) * ROWS * 32, ROW_BYTES);
+#define W(t, p, i, n) _tile_loadd(t, w + ((p) * (n) + (i)) * TILE_BF16, ROW_BYTES);
+#define PREFETCH \
+  for (ptrdiff_t l = 0; l < a->prefetch_lines; l++, ahead += ROW_BYTES) _mm_prefetch(ahead, _MM_HINT_T1);
+#define STEPS(n, ...)                                                \
+  const char *ahead = a->prefetch;                     \
+  const uint16_t *w = a->w;                                          \
+  for (ptrdiff_t k = 0; k < a->n_steps; k++, w += 3 * (n) * TILE_BF16) { \
+    const uint16_t *in = a->in + a->steps[k];                        \
+    PREFETCH                                                         \
+    __VA_ARGS__                                                      \
+  }
+#define STORE(t) _tile_stored(t, a->out + (t) * CY_TILE_FLOATS, ROW_BYTES);
+
+#define A1(p) IN(4, p, 0)
+#define A2(p) IN(4, p, 0) IN(5, p, 1)
+#define B2(p) W(6, p, 0, 2) W(7, p, 1, 2)
+#define MULTIPLY_1X2 _tile_dpbf16ps(0, 4, 6); _tile_dpbf16ps(1, 4, 7);
+#define MULTIPLY_2X2 MULTIPLY_1X2 _tile_dpbf16ps(2, 5, 6); _tile_dpbf16ps(3, 5, 7);
+
+static void tiles_1x2__amx(const cy_tiles_args *a) {
+  _tile_zero(0); _tile_zero(1);
+  STEPS(2, STEP(A1, B2, MULTIPLY_1X2))
+  STORE(0) STORE(1)
+}
+
+static void tiles_2x2__amx(const cy_tiles_args *a) {
+  _tile_zero(0); _tile_zero(1); _tile_zero(2); _tile_zero(3);
+  STEPS(2, STEP(A2, B2, MULTIPLY_2X2))
+  STORE(0) STORE(1) STORE(2) STORE(3)
+}
+
+/* One tile of outputs: up to four of pixels, so that enough sums are under way. */
+#define B1(p) W(7, p, 0, 1)
+#define ONE(c, t, p) IN(t, p, c) _tile_dpbf16ps(c, t, 7);
+#define MULTIPLY_1(p) ONE(0, 4, p)
+#define MULTIPLY_2(p) MULTIPLY_1(p) ONE(1, 5, p)
+#define MULTIPLY_3(p) MULTIPLY_2(p) ONE(2, 6, p)
+#define MULTIPLY_4(p) MULTIPLY_3(p) ONE(3, 4, p)
+#define STEP_1(M) B1(2) M(0) B1(1) M(0) M(1) B1(0) M(1) M(2) M(0)
+
+static void tiles_1x1__amx(const cy_tiles_args *a) {
+  _tile_zero(0);
+  STEPS(1, STEP_1(MULTIPLY_1))
+  STORE(0)
+}
+
+static void tiles_2x1__amx(const cy_tiles_args *a) {
+  _tile_zero(0); _tile_zero(1);
+  STEPS(1, STEP_1(MULTIPLY_2))
+  STORE(0) STORE(1)
+}
+
+static void tiles_3x1__amx(const cy_tiles_args *a) {
+  _tile_zero(0); _tile_zero(1); _tile_zero(2);
+  STEPS(1, STEP_1(MULTIPLY_3))
+  STORE(0) STORE(1) STORE(2)
+}
+
+static void tiles_4x1__amx(const cy_tiles_args *a) {
+  _tile_zero(0); _tile_zero(1); _tile_zero(2); _tile_zero(3);
+  STEPS(1, STEP_1(MULTIPLY_4))
+  STORE(0) STORE(1) STORE(2) STORE(3)
+}
+
+/* Steps of 2 x 2 tiles from the first-level cache, on numbers that differ in all bits. */
+static float peak__amx(ptrdiff_t n_steps) {
+  uint16_t data[CY_PARTS * 2 * TILE_BF16] __attribute__((aligned(64)));
+  float out[4 * CY_TILE_FLOATS];
+  const cy_tiles_args args = {.part = 2 * TILE_BF16, .out = out}, *a = &args;
+  const uint16_t *in = data, *w = data;
+  for (int i = 0; i < CY_PARTS * 2 * TILE_BF16; i++) data[i] = (uint16_t)(0x3e00 | (i * 40503u & 0x81ffu));
+  begin__amx();
+  _tile_zero(0); _tile_zero(1); _tile_zero(2); _tile_zero(3);
+  for (ptrdiff_t s = 0; s < n_steps; s++) {
+    STEP(A2, B2, MULTIPLY_2X2)
+  }
+  STORE(0) STORE(1) STORE(2) STORE(3)
+  end__amx();
+  return out[0];
+}
+
+const cy_tile_kernels cy_tile_kernels__amx = {
+    .begin = begin__amx,
+    .end = end__amx,
+    .split = split__amx,
+    .multiply = {{tiles_1x1__amx, tiles_2x1__amx, tiles_3x1__amx, tiles_4x1__amx}, {tiles_1x2__amx, tiles_2x2__amx}},
+    .store = store__amx,
+    .peak = peak__amx,
+};
