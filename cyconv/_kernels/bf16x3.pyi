@@ -6,9 +6,7 @@ from typing import Any
 from cyconv._kernels.step import Step
 
 class Split(Step):
-    def __init__(
-        self, x: Any, v: Any, stretch: Any, phases: Sequence[tuple[int, int]], stride: tuple[int, int], padding: tuple[int, int]
-    ) -> None: ...
+    def __init__(self, x: Any, v: Any, stretch: Any, window: Any) -> None: ...
 
 class TileProduct(Step):
     def __init__(self, spec: Any) -> None: ...

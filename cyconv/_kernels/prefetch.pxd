@@ -25,3 +25,4 @@ cdef int read_following(schedule_t *s, object w, object following, tuple floats)
 cdef ptrdiff_t cache_floats() noexcept nogil
 cdef ahead_t ahead_of(const schedule_t *s, const run_t *run, ptrdiff_t part, ptrdiff_t item) noexcept nogil
 cdef ahead_t following_of(const schedule_t *s, const run_t *run) noexcept nogil
+cdef bint first_of_range(const run_t *run, ptrdiff_t item, ptrdiff_t n_items) noexcept nogil

@@ -6,6 +6,7 @@ Layer: graph; called by lower_conv.py for the nodes that graph/algorithm gave th
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import inf
 
 from cyconv._kernels.bf16x3 import PackParts, Split, TileProduct
 from cyconv._kernels.prefetch import second_level_floats
@@ -19,6 +20,9 @@ CHANNELS = 32  # of a step
 TILE_FLOATS = 256
 PARTS = 3
 STRETCH_FLOATS = second_level_floats() // 2  # of split input; the rest of the cache is for weights and outputs
+CACHED_WEIGHTS = 2 * second_level_floats()  # bytes, half of the cache
+BAND_FLOATS = second_level_floats() // 8  # of the split input of a fused item
+LEAST_BANDS = 4
 LEAST_ROWS = 4  # of a band: each reads the rows of its neighbours that the kernel reaches as well
 ITEM_TILES = 8  # of pixels, of one item
 LAST_TILES = 4  # that a kernel may read behind the last pixel
@@ -65,7 +69,10 @@ class ProductSpec:
     steps: list[int]
     stretch: Stretch
     item_tiles: int
-    pixels_first: bool
+    source: Operand | None
+    window: Window
+    oh: int
+    v_floats: int
     act: int
     lo: float
     hi: float
@@ -74,17 +81,20 @@ class ProductSpec:
 
 @dataclass(frozen=True)
 class Window:
-    """What an output pixel reads: kernel cells as (row, column) of the padded input, and the stride."""
+    """What an output pixel reads: kernel cells as (row, column) of the padded input, the stride, and padding at the top and left."""
 
     cells: tuple[tuple[int, int], ...]
     stride: tuple[int, int]
+    padding: tuple[int, int]
     ow: int
 
     @classmethod
     def of(cls, node: Node) -> Window:
         kh, kw = node.inputs[1].shape[2:]
         (sh, sw), (dh, dw) = node.attrs["stride"], node.attrs["dilation"]
-        return cls(tuple((y * dh, x * dw) for y in range(kh) for x in range(kw)), (sh, sw), node.outputs[0].shape[3])
+        top, _, left, _ = node.attrs["padding"]
+        cells = tuple((y * dh, x * dw) for y in range(kh) for x in range(kw))
+        return cls(cells, (sh, sw), (top, left), node.outputs[0].shape[3])
 
     @property
     def phases(self) -> list[tuple[int, int]]:
@@ -112,10 +122,10 @@ def image_floats(window: Window, pairs: int, rows: int) -> int:
     return PARTS * pairs * CHANNELS // 2 * len(window.phases) * (rows + window.more_rows) * window.pitch
 
 
-def stretch_of(window: Window, pairs: int, images: tuple[int, int], rows: tuple[int, int]) -> Stretch:
-    """The stretch of (first, count) images and (first, count) of their rows."""
+def stretch_of(window: Window, pairs: int, images: tuple[int, int], rows: tuple[int, int], join: bool = True) -> Stretch:
+    """The stretch of (first, count) images and (first, count) of their rows; a pointwise one counts through all images if ``join``."""
     phase_rows, pitch, phases = rows[1] + window.more_rows, window.pitch, len(window.phases)
-    joined = len(window.cells) == 1
+    joined = join and len(window.cells) == 1
     units, unit_rows = (1, images[1] * rows[1]) if joined else (images[1], rows[1])
     tiles = -(-((unit_rows - 1) * pitch + window.ow) // PIXELS)
     plane = images[1] * phases * phase_rows * pitch + LAST_TILES * PIXELS
@@ -155,30 +165,46 @@ def lower_bf16x3(
     w = packed_parts(low, node, sources, pairs * len(window.cells))
     blocks = [(i, b) for i, (_, count) in enumerate(sources) for b in range(count)]
     macs = numel(node.inputs[1].shape[1:]) * sum(v.shape[1] for v in node.outputs) * ow
-    for s in stretches(window, pairs, n, oh):
-        v = low.scratch(s.floats, f"{node.name} parts")
-        emit_split(low, node, x, v, s, window)
+    rows = band_rows(window, pairs, oh) if 4 * w.buffer.floats <= CACHED_WEIGHTS else 0
+    fused = rows > 0 and n * -(-oh // rows) >= LEAST_BANDS
+    cut = [stretch_of(window, pairs, (0, 1), (0, rows), False)] if fused else stretches(window, pairs, n, oh)
+    for s in cut:
+        v = low.scratch(s.floats * (low.max_threads if fused else 1), f"{node.name} parts")
+        if not fused:
+            emit_split(low, node, x, v, s, window)
         following: list[Weights] = []
         steps = [(j * s.plane + at) * CHANNELS for j in range(pairs) for at in window.offsets(s.phase_rows)]
-        pixels_first = w.buffer.floats <= s.floats
 
-        def make(s=s, v=v, steps=steps, pixels_first=pixels_first, following=following):
+        def make(s=s, v=v, steps=steps, following=following):
             res = residual.operand() if residual is not None else None
             operands = (v.operand(), w.operand(), *following_weights(following, w), bias.operand(), res, [t.operand() for t in outs])
-            return TileProduct(ProductSpec(*operands, blocks, groups, steps, s, ITEM_TILES, pixels_first, *activation))
+            source = x.operand() if fused else None
+            return TileProduct(ProductSpec(*operands, blocks, groups, steps, s, ITEM_TILES, source, window, oh, s.floats, *activation))
 
-        reads = [v, w, bias] + ([residual] if residual is not None else [])
-        task = low.emit_node(node, make, reads, outs, "bfloat16 x 3 product")
-        task.macs = macs * s.images * s.rows
-        task.weights = Weights(w, w.buffer.floats if pixels_first else groups[0][0] * groups[-1][2] // max(groups[-1][1], 1), not pixels_first)
+        reads = [x if fused else v, w, bias] + ([residual] if residual is not None else [])
+        task = low.emit_node(node, make, reads, outs + ([v] if fused else []), "bfloat16 x 3" if fused else "bfloat16 x 3 product")
+        task.macs = macs * (n * oh if fused else s.images * s.rows)
+        task.weights = Weights(w, w.buffer.floats if fused else groups[1][2] if len(groups) > 1 else w.buffer.floats, not fused)
         task.following = following
+
+
+def band_rows(window: Window, pairs: int, oh: int) -> int:
+    """Output rows of a fused item: few positions that belong to no pixel, and few rows split twice; 0 when none fits the cache."""
+    best, best_cost = 0, inf
+    for rows in range(1, oh + 1):
+        if image_floats(window, pairs, rows) > BAND_FLOATS:
+            break
+        tiles = -(-((rows - 1) * window.pitch + window.ow) // PIXELS)
+        cost = -(-oh // rows) * (tiles + tiles % 2 + 0.2 * len(window.phases) * (rows + window.more_rows) * window.pitch / PIXELS)
+        cost *= 1 + 0.5 / -(-oh // rows)  # the last item that a thread waits for
+        if cost < best_cost:
+            best, best_cost = rows, cost
+    return best
 
 
 def emit_split(low: Lowering, node: Node, x: Tensor, v: Tensor, s: Stretch, window: Window) -> None:
     """Append the split of one stretch's input."""
-    top, _, left, _ = node.attrs["padding"]
-    make = lambda: Split(x.operand(), v.operand(), s, window.phases, window.stride, (top, left))  # noqa: E731
-    task = Task(node.op, node.name, make, [x.buffer], [v.buffer])
+    task = Task(node.op, node.name, lambda: Split(x.operand(), v.operand(), s, window), [x.buffer], [v.buffer])
     task.shape, task.layout, task.algorithm, task.out_bytes = v.dims, "parts", "bfloat16 x 3 split", 4 * v.dims[3]
     low.emit(task)
 

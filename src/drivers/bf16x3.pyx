@@ -1,6 +1,6 @@
 """Convolution on tile registers: the input in three bfloat16 parts, products of the parts, packing of the weights' parts.
 
-Layer: drivers. graph/lower_bf16x3 cuts the output into stretches whose split input stays in the cache and makes two steps of each:
+Layer: drivers. graph/lower_bf16x3 cuts the output into stretches whose split input stays in the cache and makes two steps of each,
 `Split`, then `TileProduct`. The micro-kernels, with the arithmetic and its error, are those of microkernels/isa_amx.c.
 
     V[p·part + ((j·plane + (i·phases + f)·R·P + r·P + x)·32 + c]      split input of a stretch, in bfloat16: part p, channels 32·j + c of
@@ -12,8 +12,9 @@ neighbouring pixels of one phase. Rows of V are as long as the widest tap needs,
 belong to no pixel are not stored. Positions p = r·P + x are counted through the rows of a *unit*, one image, or where taps read nothing but
 their own pixel all images of the stretch, and cut into tiles of 16.
 
-Split items are (pair of channel blocks, image, phase, rows), product items (group, tiles), or tiles for all groups: each writes what no other
-writes, and a sum stays inside one item.
+Split items are (pair of channel blocks, image, phase, rows), product items (group, tiles): each writes what no other writes, and a sum stays
+inside one item. Where the weights fit in the cache there is no `Split`: an item of the product is a band of rows for all groups, and
+makes the parts of its input itself.
 """
 
 from libc.stdint cimport int32_t, uint16_t, uint32_t, uintptr_t
@@ -23,7 +24,7 @@ from libc.string cimport memcpy, memset
 from cyconv._kernels.cpu cimport (
     CY_PARTS, CY_TILE_CHANNELS, CY_TILE_FLOATS, CY_TILE_PIXELS, cy_tile_store_args, cy_tiles_args, kernels,
 )
-from cyconv._kernels.prefetch cimport ahead_of, ahead_t, following_of, part_t, read_following, schedule_t
+from cyconv._kernels.prefetch cimport ahead_of, ahead_t, first_of_range, following_of, part_t, read_following, schedule_t
 from cyconv._kernels.step cimport Step, allocate, at, blocks, copy_ints, next_item, operand_t, read_operand, run_t, zero_border
 
 cdef enum:
@@ -63,35 +64,51 @@ cdef inline ptrdiff_t part_pixels(const stretch_t *s) noexcept nogil:
     return s.pairs * s.plane
 
 
-cdef struct split_params:
+# Where the parts come from.
+cdef struct source_t:
     operand_t x              # IN   blocked
-    operand_t v              # OUT  base and offset only
-    stretch_t stretch
     ptrdiff_t sh, sw, top, left
     ptrdiff_t *phase         # (a, b) of each
-    ptrdiff_t item_rows
 
 
-cdef void split_row(const split_params *p, const run_t *run, ptrdiff_t image, ptrdiff_t pair, const ptrdiff_t *phase, ptrdiff_t r,
-                    uint16_t *y) noexcept nogil:
-    """One row of one phase, zeros where it lies outside the image."""
-    cdef const stretch_t *s = &p.stretch
+cdef int read_source(source_t *source, x, spec) except -1:
+    """`spec` is a cyconv.graph.lower_bf16x3.Window with the padding."""
+    read_operand(&source.x, x)
+    source.phase = copy_ints([number for phase in spec.phases for number in phase])
+    source.sh, source.sw = spec.stride
+    source.top, source.left = spec.padding
+    return 0
+
+
+cdef void split_row(const source_t *source, const run_t *run, const stretch_t *s, ptrdiff_t image, ptrdiff_t pair, ptrdiff_t phase,
+                    ptrdiff_t r, uint16_t *v) noexcept nogil:
+    """One row of one phase of an image of the stretch, zeros where it lies outside the image."""
+    cdef const operand_t *x = &source.x
+    cdef uint16_t *y = v + (pair * s.plane + ((image * s.phases + phase) * s.phase_rows + r) * s.pitch) * CY_TILE_CHANNELS
     cdef ptrdiff_t part = part_pixels(s) * CY_TILE_CHANNELS
-    cdef ptrdiff_t row = (s.first_row + r) * p.sh + phase[0] - p.top, column = phase[1] - p.left
-    cdef ptrdiff_t before = min(max((-column + p.sw - 1) // p.sw, 0), s.pitch)
-    cdef ptrdiff_t end = min(max((p.x.w - column + p.sw - 1) // p.sw, before), s.pitch)
-    cdef ptrdiff_t channels = p.x.c - pair * CY_TILE_CHANNELS
-    cdef const float *x
+    cdef ptrdiff_t row = (s.first_row + r) * source.sh + source.phase[2 * phase] - source.top
+    cdef ptrdiff_t column = source.phase[2 * phase + 1] - source.left
+    cdef ptrdiff_t before = min(max((-column + source.sw - 1) // source.sw, 0), s.pitch)
+    cdef ptrdiff_t end = min(max((x.w - column + source.sw - 1) // source.sw, before), s.pitch)
+    cdef const float *first
     cdef int k
-    if not 0 <= row < p.x.h:
+    if not 0 <= row < x.h:
         before = end = s.pitch
     for k in range(CY_PARTS):
         memset(y + k * part, 0, before * CY_TILE_CHANNELS * sizeof(uint16_t))
         memset(y + k * part + end * CY_TILE_CHANNELS, 0, (s.pitch - end) * CY_TILE_CHANNELS * sizeof(uint16_t))
     if before < end:
-        x = (at(run, &p.x) + (s.first_image + image) * p.x.n_stride + 2 * pair * p.x.c_stride + row * p.x.h_stride
-             + (column + before * p.sw) * p.x.lanes)
-        kernels.tiles.split(x, x + p.x.c_stride, p.sw * p.x.lanes, channels, y + before * CY_TILE_CHANNELS, part, end - before)
+        first = (at(run, x) + (s.first_image + image) * x.n_stride + 2 * pair * x.c_stride + row * x.h_stride
+                 + (column + before * source.sw) * x.lanes)
+        kernels.tiles.split(first, first + x.c_stride, source.sw * x.lanes, x.c - pair * CY_TILE_CHANNELS,
+                            y + before * CY_TILE_CHANNELS, part, end - before)
+
+
+cdef struct split_params:
+    source_t source
+    operand_t v              # OUT  base and offset only
+    stretch_t stretch
+    ptrdiff_t item_rows
 
 
 cdef void split_share(const void *params, const run_t *run) noexcept nogil:
@@ -99,38 +116,33 @@ cdef void split_share(const void *params, const run_t *run) noexcept nogil:
     cdef const stretch_t *s = &p.stretch
     cdef ptrdiff_t runs = (s.phase_rows + p.item_rows - 1) // p.item_rows
     cdef ptrdiff_t n_items = s.images * s.phases * runs * s.pairs
-    cdef ptrdiff_t item, pair, image, phase, first, r, pixel
+    cdef ptrdiff_t item, pair, first, r
     while True:
         item = next_item(run, n_items)
         if item >= n_items:
             return
         pair, item = item % s.pairs, item // s.pairs
         first, item = item % runs * p.item_rows, item // runs
-        phase, image = item % s.phases, item // s.phases
         for r in range(first, min(first + p.item_rows, s.phase_rows)):
-            pixel = pair * s.plane + ((image * s.phases + phase) * s.phase_rows + r) * s.pitch
-            split_row(p, run, image, pair, p.phase + 2 * phase, r, <uint16_t *> at(run, &p.v) + pixel * CY_TILE_CHANNELS)
+            split_row(&p.source, run, s, item // s.phases, pair, item % s.phases, r, <uint16_t *> at(run, &p.v))
 
 
 cdef class Split(Step):
-    """V of one stretch; `phases` lists (a, b), `stride` is (sh, sw), `padding` (top, left)."""
+    """V of one stretch, for all threads."""
 
-    def __cinit__(self, x, v, stretch, phases, stride, padding):
+    def __cinit__(self, x, v, stretch, window):
         cdef split_params *p = <split_params *> allocate(1, sizeof(split_params))
         self.fn = split_share
         self.params = p
-        read_operand(&p.x, x)
+        read_source(&p.source, x, window)
         read_operand(&p.v, v)
         read_stretch(&p.stretch, stretch)
-        p.phase = copy_ints([number for phase in phases for number in phase])
-        p.sh, p.sw = stride
-        p.top, p.left = padding
         p.item_rows = max(SPLIT_PIXELS // p.stretch.pitch, 1)
 
     def __dealloc__(self):
         cdef split_params *p = <split_params *> self.params
         if p != NULL:
-            free(p.phase)
+            free(p.source.phase)
 
 
 # One or two neighbouring output blocks.
@@ -147,7 +159,8 @@ cdef struct block_t:
 
 
 cdef struct product_params:
-    operand_t v                  # IN
+    operand_t v                  # IN   or SCRATCH, v_floats for each thread, if `fused`
+    source_t source              # IN   if `fused`
     schedule_t schedule          # IN   packed weights, and in which order they are read
     operand_t bias               # IN   one vector per output block
     operand_t residual           # IN   if has_residual
@@ -155,13 +168,23 @@ cdef struct product_params:
     block_t *blocks
     group_t *groups
     ptrdiff_t *steps
-    stretch_t stretch
+    stretch_t stretch            # if `fused`, of the first item
     ptrdiff_t n_groups, n_steps, n_items
-    ptrdiff_t item_tiles         # of pixels
+    ptrdiff_t item_tiles         # of pixels; if not `fused`
     ptrdiff_t unit_items
-    bint pixels_first, has_residual
+    ptrdiff_t bands, oh, v_floats  # if `fused`
+    bint fused, has_residual
     int act
     float lo, hi, slope
+
+
+# What an item works on.
+cdef struct job_t:
+    const product_params *p
+    const run_t *run
+    const stretch_t *s
+    const uint16_t *v
+    float *sums                  # SCRATCH of one call of the micro-kernel
 
 
 # An output pixel, as positions are counted on.
@@ -181,9 +204,10 @@ cdef inline place_t place_of(const stretch_t *s, int32_t unit, int32_t position)
     return place
 
 
-cdef void store_pixels(const product_params *p, const run_t *run, const group_t *g, const place_t *at_place, const float *sums,
-                       ptrdiff_t n) noexcept nogil:
+cdef void store_pixels(const job_t *job, const group_t *g, const place_t *place, const float *sums, ptrdiff_t n) noexcept nogil:
     """n neighbouring pixels of one row, of all blocks of the group."""
+    cdef const product_params *p = job.p
+    cdef const run_t *run = job.run
     cdef cy_tile_store_args a
     cdef const block_t *block
     cdef const operand_t *out
@@ -197,20 +221,18 @@ cdef void store_pixels(const product_params *p, const run_t *run, const group_t 
         out = &p.outs[block.out]
         a.inp = sums + b * CY_TILE_FLOATS
         a.bias = at(run, &p.bias) + (g.first_block + b) * L
-        a.out = (at(run, out) + at_place.image * out.n_stride + block.index * out.c_stride + at_place.y * out.h_stride
-                 + at_place.x * L)
+        a.out = at(run, out) + place.image * out.n_stride + block.index * out.c_stride + place.y * out.h_stride + place.x * L
         if p.has_residual:
-            a.residual = (at(run, res) + at_place.image * res.n_stride + (g.first_block + b) * res.c_stride
-                          + at_place.y * res.h_stride + at_place.x * L)
+            a.residual = (at(run, res) + place.image * res.n_stride + (g.first_block + b) * res.c_stride + place.y * res.h_stride
+                          + place.x * L)
         kernels.tiles.store(&a)
-        if at_place.y == 0 and at_place.x == 0:
+        if place.y == 0 and place.x == 0:
             zero_border(a.out, out)
 
 
-cdef void store_tiles(const product_params *p, const run_t *run, const group_t *g, int32_t unit, int32_t tile, int32_t count,
-                      const float *sums) noexcept nogil:
+cdef void store_tiles(const job_t *job, const group_t *g, int32_t unit, int32_t tile, int32_t count) noexcept nogil:
     """The pixels of `count` tiles, row by row."""
-    cdef const stretch_t *s = &p.stretch
+    cdef const stretch_t *s = job.s
     cdef place_t place = place_of(s, unit, tile * CY_TILE_PIXELS)
     cdef int32_t t, i, n, in_row
     for t in range(count):
@@ -219,7 +241,7 @@ cdef void store_tiles(const product_params *p, const run_t *run, const group_t *
             n = min(CY_TILE_PIXELS - i, s.pitch - place.x)
             in_row = min(n, s.ow - place.x)
             if in_row > 0:
-                store_pixels(p, run, g, &place, sums + t * g.n_blocks * CY_TILE_FLOATS + i * kernels.lanes, in_row)
+                store_pixels(job, g, &place, job.sums + t * g.n_blocks * CY_TILE_FLOATS + i * kernels.lanes, in_row)
             i += n
             place.x += n
             if place.x == s.pitch:
@@ -231,29 +253,10 @@ cdef void store_tiles(const product_params *p, const run_t *run, const group_t *
                     place.image += 1
 
 
-# What one item's tiles of pixels prefetch, step by step.
+# What the steps of some calls prefetch.
 cdef struct stream_t:
     const char *at
-    ptrdiff_t lines
-
-
-cdef inline int32_t most_tiles(const group_t *g) noexcept nogil:
-    """Tiles of pixels that one call multiplies."""
-    return 2 if g.n_blocks == 2 else 4
-
-
-cdef void multiply(const product_params *p, const run_t *run, const group_t *g, int32_t unit, int32_t tile, int32_t count,
-                   stream_t *stream, float *sums) noexcept nogil:
-    """`count` tiles of pixels of a group, at most most_tiles."""
-    cdef cy_tiles_args a
-    a.inp = <const uint16_t *> at(run, &p.v) + (unit * p.stretch.unit_pixels + tile * CY_TILE_PIXELS) * CY_TILE_CHANNELS
-    a.part = part_pixels(&p.stretch) * CY_TILE_CHANNELS
-    a.w = <const uint16_t *> (at(run, &p.schedule.w) + g.weights)
-    a.steps, a.n_steps, a.out = p.steps, p.n_steps, sums
-    a.prefetch, a.prefetch_lines = stream.at, stream.lines
-    kernels.tiles.multiply[g.n_blocks - 1][count - 1](&a)
-    stream.at += stream.lines * p.n_steps * LINE_FLOATS * sizeof(float)
-    store_tiles(p, run, g, unit, tile, count, sums)
+    ptrdiff_t lines              # with each step
 
 
 cdef stream_t spread(const product_params *p, ahead_t ahead, ptrdiff_t calls) noexcept nogil:
@@ -263,61 +266,86 @@ cdef stream_t spread(const product_params *p, ahead_t ahead, ptrdiff_t calls) no
     return stream_t(<const char *> ahead.start, min(lines, 2 * CY_PARTS * CY_TILE_FLOATS // LINE_FLOATS))
 
 
-cdef void group_item(const product_params *p, const run_t *run, const group_t *g, ahead_t ahead, int32_t unit, int32_t first,
-                     int32_t end, float *sums) noexcept nogil:
-    """Tiles first … end − 1 of one group."""
-    cdef int32_t most = most_tiles(g), tile = first
-    cdef stream_t stream = spread(p, ahead, (end - first + most - 1) // most)
+cdef inline int32_t most_tiles(const group_t *g) noexcept nogil:
+    """Tiles of pixels that one call multiplies."""
+    return 2 if g.n_blocks == 2 else 4
+
+
+cdef void multiply(const job_t *job, const group_t *g, int32_t unit, int32_t tile, int32_t count, stream_t *stream) noexcept nogil:
+    """`count` tiles of pixels of a group, at most most_tiles."""
+    cdef cy_tiles_args a
+    cdef const product_params *p = job.p
+    a.inp = job.v + (unit * job.s.unit_pixels + tile * CY_TILE_PIXELS) * CY_TILE_CHANNELS
+    a.part = part_pixels(job.s) * CY_TILE_CHANNELS
+    a.w = <const uint16_t *> (at(job.run, &p.schedule.w) + g.weights)
+    a.steps, a.n_steps, a.out = p.steps, p.n_steps, job.sums
+    a.prefetch, a.prefetch_lines = stream.at, stream.lines
+    kernels.tiles.multiply[g.n_blocks - 1][count - 1](&a)
+    stream.at += stream.lines * p.n_steps * LINE_FLOATS * sizeof(float)
+    store_tiles(job, g, unit, tile, count)
+
+
+cdef void group_item(const job_t *job, ptrdiff_t item) noexcept nogil:
+    """Some tiles of pixels of one group, from parts that all threads share."""
+    cdef const product_params *p = job.p
+    cdef ptrdiff_t places = job.s.units * p.unit_items
+    cdef const group_t *g = p.groups + item // places
+    cdef int32_t unit = item % places // p.unit_items, tile = item % p.unit_items * p.item_tiles
+    cdef int32_t end = min(tile + p.item_tiles, job.s.unit_tiles), most = most_tiles(g)
+    cdef stream_t stream = spread(p, ahead_of(&p.schedule, job.run, g - p.groups, item), (end - tile + most - 1) // most)
     while tile < end:
-        multiply(p, run, g, unit, tile, min(most, end - tile), &stream, sums)
+        multiply(job, g, unit, tile, min(most, end - tile), &stream)
         tile += most
 
 
-cdef void pixel_item(const product_params *p, const run_t *run, ptrdiff_t item, int32_t unit, int32_t first, int32_t end,
-                     float *sums) noexcept nogil:
-    """Tiles first … end − 1 of all groups: a few tiles that wait in the first-level cache with all weights. With the first of them each group
-    prefetches the weights of the next, with the last ones of all what the next product needs."""
-    cdef int32_t tile = first, t, most
-    cdef ptrdiff_t k
-    cdef const group_t *g
+cdef void fused_item(const job_t *job, ptrdiff_t item) noexcept nogil:
+    """A band of one image: its parts, then its tiles in pairs, which wait in the first-level cache, for all groups."""
+    cdef const product_params *p = job.p
+    cdef stretch_t s = p.stretch
+    cdef job_t own = job[0]
+    cdef ptrdiff_t pair, phase, r, k
+    cdef int32_t tile = 0
     cdef ahead_t ahead
     cdef stream_t stream
-    while tile < end:
+    own.s = &s
+    s.first_image, s.first_row = item // p.bands, item % p.bands * s.rows
+    s.rows = s.unit_rows = min(s.rows, p.oh - s.first_row)
+    s.unit_tiles = ((s.rows - 1) * s.pitch + s.ow + CY_TILE_PIXELS - 1) // CY_TILE_PIXELS
+    for pair in range(s.pairs):
+        for phase in range(s.phases):
+            for r in range(s.rows + s.phase_rows - p.stretch.rows):
+                split_row(&p.source, job.run, &s, 0, pair, phase, r, <uint16_t *> job.v)
+    while tile < s.unit_tiles:
         for k in range(p.n_groups):
-            g = p.groups + k
-            most = most_tiles(g)
-            ahead = ahead_t(at(run, &p.schedule.w), 0)
-            if tile == first and k + 1 < p.n_groups:
-                ahead = ahead_t(at(run, &p.schedule.w) + g[1].weights, p.schedule.parts[k + 1].floats)
-            elif item + 1 == p.n_items and k + 1 == p.n_groups:
-                ahead = following_of(&p.schedule, run)
-            stream = spread(p, ahead, 4 // most)
-            t = tile
-            while t < min(tile + 4, end):
-                multiply(p, run, g, unit, t, min(most, end - t), &stream, sums)
-                t += most
-        tile += 4
+            ahead = ahead_t(at(job.run, &p.schedule.w), 0)
+            if tile == 0 and k + 1 < p.n_groups and first_of_range(job.run, item, p.n_items):
+                ahead = ahead_t(at(job.run, &p.schedule.w) + p.groups[k + 1].weights, p.schedule.parts[k + 1].floats)
+            elif tile + 2 >= s.unit_tiles and item + 1 == p.n_items:
+                ahead = following_of(&p.schedule, job.run)
+                ahead.floats = ahead.floats // p.n_groups
+                ahead.start += k * ahead.floats
+            stream = spread(p, ahead, 1)
+            multiply(&own, p.groups + k, 0, tile, min(2, s.unit_tiles - tile), &stream)
+        tile += 2
 
 
 cdef void product_share(const void *params, const run_t *run) noexcept nogil:
     cdef const product_params *p = <const product_params *> params
-    cdef const group_t *g = p.groups
-    cdef ptrdiff_t item, places = p.stretch.units * p.unit_items
-    cdef int32_t unit, first, end
+    cdef ptrdiff_t item
     cdef float memory[4 * 256 + 16]
-    cdef float *sums = <float *> ((<uintptr_t> memory + 63) & ~<uintptr_t> 63)
+    cdef job_t job
+    job.p, job.run, job.s = p, run, &p.stretch
+    job.v = <const uint16_t *> (at(run, &p.v) + (run.thread * p.v_floats if p.fused else 0))
+    job.sums = <float *> ((<uintptr_t> memory + 63) & ~<uintptr_t> 63)
     kernels.tiles.begin()
     while True:
         item = next_item(run, p.n_items)
         if item >= p.n_items:
             break
-        unit, first = item % places // p.unit_items, item % p.unit_items * p.item_tiles
-        end = min(first + p.item_tiles, p.stretch.unit_tiles)
-        if p.pixels_first:
-            pixel_item(p, run, item, unit, first, end, sums)
+        if p.fused:
+            fused_item(&job, item)
         else:
-            g = p.groups + item // places
-            group_item(p, run, g, ahead_of(&p.schedule, run, g - p.groups, item), unit, first, end, sums)
+            group_item(&job, item)
     kernels.tiles.end()
 
 
@@ -338,7 +366,12 @@ cdef class TileProduct(Step):
             read_operand(&p.residual, spec.residual)
         p.act, p.lo, p.hi, p.slope = spec.act, spec.lo, spec.hi, spec.slope
         p.n_steps, p.steps = len(spec.steps), copy_ints(spec.steps)
-        p.item_tiles, p.pixels_first = spec.item_tiles, spec.pixels_first
+        p.fused = spec.source is not None
+        if p.fused:
+            read_source(&p.source, spec.source, spec.window)
+            p.oh, p.v_floats = spec.oh, spec.v_floats
+            p.bands = (p.oh + p.stretch.rows - 1) // p.stretch.rows
+        p.item_tiles = spec.item_tiles
         p.unit_items = (p.stretch.unit_tiles + p.item_tiles - 1) // p.item_tiles
         p.outs = <operand_t *> allocate(len(spec.outs), sizeof(operand_t))
         for i, out in enumerate(spec.outs):
@@ -350,7 +383,7 @@ cdef class TileProduct(Step):
 
     cdef int read_groups(self, product_params *p, spec) except -1:
         cdef Py_ssize_t i
-        cdef ptrdiff_t items = p.stretch.units * p.unit_items
+        cdef ptrdiff_t items = p.bands * spec.outs[0].dims[0] if p.fused else p.stretch.units * p.unit_items
         p.n_groups = p.schedule.n_parts = len(spec.groups)
         p.groups = <group_t *> allocate(p.n_groups, sizeof(group_t))
         p.schedule.parts = <part_t *> allocate(p.n_groups, sizeof(part_t))
@@ -360,7 +393,7 @@ cdef class TileProduct(Step):
             p.groups[i] = group_t(n_blocks, first_block, weights)
             p.schedule.parts[i] = part_t(weights, p.n_steps * CY_PARTS * n_blocks * CY_TILE_FLOATS, i * items, items)
         p.schedule.n_items = p.n_groups * items
-        p.n_items = items if p.pixels_first else p.n_groups * items
+        p.n_items = items if p.fused else p.n_groups * items
         return 0
 
     def __dealloc__(self):
@@ -370,6 +403,7 @@ cdef class TileProduct(Step):
             free(p.blocks)
             free(p.groups)
             free(p.steps)
+            free(p.source.phase)
             free(p.schedule.parts)
 
 

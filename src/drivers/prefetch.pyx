@@ -64,6 +64,12 @@ cdef ahead_t following_of(const schedule_t *s, const run_t *run) noexcept nogil:
     return ahead_t(at(run, &s.following) + s.following_total * (run.thread % count) // count, s.following_floats)
 
 
+cdef bint first_of_range(const run_t *run, ptrdiff_t item, ptrdiff_t n_items) noexcept nogil:
+    """Whether an item is the first that its thread takes."""
+    cdef ptrdiff_t count = cy_n_ranges(run.n_threads)
+    return item == n_items * (run.thread % count) // count
+
+
 def ahead(list parts, tuple following, int n_threads, int thread, Py_ssize_t item):
     """What a thread's item prefetches: whether it is of the following weights, where it begins in them, and how many floats.
 
