@@ -35,6 +35,7 @@ cdef extern from "microkernels.h" nogil:
         CY_TILE_FLOATS
         CY_TILE_CHANNELS
         CY_PARTS
+        CY_PRODUCTS
 
     ctypedef struct cy_tap:
         ptrdiff_t offset

@@ -27,10 +27,11 @@ MIN_STRETCH = 28  # tiles: fewer would fetch the weights too often
 # Cycles of the transforms of one tile and channel block (measured on Zen 5, AVX-512, in the second-level cache; 20 more for its place).
 INPUT_CYCLES = {"F(2,3)": 65, "F(3,3)": 100, "F(4,3)": 140, "F(2,5)": 140, "F(4,4)": 250, "F(3,5)": 235, "F(6,3)": 370, "F(4,5)": 345}
 OUTPUT_CYCLES = {"F(2,3)": 60, "F(3,3)": 95, "F(4,3)": 120, "F(2,5)": 105, "F(4,4)": 150, "F(3,5)": 130, "F(6,3)": 305, "F(4,5)": 190}
-# Of a step of one tile of 16 pixels and one of 16 channels, of 32 channels of one pixel that are split (Sapphire Rapids; on tile registers
-# alone a step takes 96).
-TILE_CYCLES = 133
-SPLIT_CYCLES = 16
+# On tile registers, for a step of 16 pixels and 16 channels: 96 are the products; the rest is loads, less of them where the kernel's cells share
+# their pixels, and stores. Of 32 channels of one pixel that are split. Fitted to GoogLeNet on Sapphire Rapids, as are bytes of weights.
+TILE_CYCLES, TILE_CYCLES_1X1 = 105, 85
+SPLIT_CYCLES = 32
+TILE_WEIGHT_BYTES_PER_CYCLE = 4
 PHASE_CYCLES = 1  # of one float that moves into its phase
 WEIGHT_BYTES_PER_CYCLE = 6  # that one core reads beyond its own caches; Winograd's weights are up to four times as many
 
@@ -85,9 +86,9 @@ def tile_cycles(node: Node) -> float:
     blocks = sum(-(-v.shape[1] // 16) for v in node.outputs)
     rows, pitch = oh + (kh - 1) * dh // sh, ow + (kw - 1) * dw // sw
     steps = -(-ci // 32) * kh * kw
-    product = -(-((oh - 1) * pitch + ow) // 16) * blocks * steps * TILE_CYCLES
+    product = -(-((oh - 1) * pitch + ow) // 16) * blocks * steps * (TILE_CYCLES + TILE_CYCLES_1X1 / (kh * kw))
     splitting = -(-ci // 32) * min(kh, sh) * min(kw, sw) * rows * pitch * SPLIT_CYCLES
-    return splitting + max(product, steps * blocks * 3 * 1024 / WEIGHT_BYTES_PER_CYCLE)
+    return splitting + max(product, steps * blocks * 3 * 1024 / TILE_WEIGHT_BYTES_PER_CYCLE)
 
 
 def direct_cycles(node: Node, lanes: int) -> float:

@@ -19,8 +19,9 @@ PIXELS = 16  # of a tile
 CHANNELS = 32  # of a step
 TILE_FLOATS = 256
 PARTS = 3
-STRETCH_FLOATS = second_level_floats() // 2  # of split input; the rest of the cache is for weights and outputs
-CACHED_WEIGHTS = 2 * second_level_floats()  # bytes, half of the cache
+STRETCH_FLOATS = second_level_floats() * 3 // 4  # of split input; the rest of the cache is for weights and outputs
+CACHED_WEIGHTS = second_level_floats() // 2
+SMALL_WEIGHTS = 4  # of the split input: below it each thread reads all weights, but splits only what it multiplies
 BAND_FLOATS = second_level_floats() // 8  # of the split input of a fused item
 LEAST_BANDS = 4
 LEAST_ROWS = 4  # of a band: each reads the rows of its neighbours that the kernel reaches as well
@@ -165,7 +166,7 @@ def lower_bf16x3(
     w = packed_parts(low, node, sources, pairs * len(window.cells))
     blocks = [(i, b) for i, (_, count) in enumerate(sources) for b in range(count)]
     macs = numel(node.inputs[1].shape[1:]) * sum(v.shape[1] for v in node.outputs) * ow
-    rows = band_rows(window, pairs, oh) if 4 * w.buffer.floats <= CACHED_WEIGHTS else 0
+    rows = fused_rows(window, pairs, oh, w.buffer.floats)
     fused = rows > 0 and n * -(-oh // rows) >= LEAST_BANDS
     cut = [stretch_of(window, pairs, (0, 1), (0, rows), False)] if fused else stretches(window, pairs, n, oh)
     for s in cut:
@@ -188,8 +189,12 @@ def lower_bf16x3(
         task.following = following
 
 
-def band_rows(window: Window, pairs: int, oh: int) -> int:
-    """Output rows of a fused item: few positions that belong to no pixel, and few rows split twice; 0 when none fits the cache."""
+def fused_rows(window: Window, pairs: int, oh: int, weights: int) -> int:
+    """Output rows of a fused item: few positions that belong to no pixel, and few rows split twice. 0 where the weights do not stay in the
+    cache beside an item, or the split input of an image does and is not large against them."""
+    whole = image_floats(window, pairs, oh)
+    if weights > CACHED_WEIGHTS or whole < STRETCH_FLOATS and whole < SMALL_WEIGHTS * weights:
+        return 0
     best, best_cost = 0, inf
     for rows in range(1, oh + 1):
         if image_floats(window, pairs, rows) > BAND_FLOATS:

@@ -22,7 +22,7 @@ from libc.stdlib cimport free
 from libc.string cimport memcpy, memset
 
 from cyconv._kernels.cpu cimport (
-    CY_PARTS, CY_TILE_CHANNELS, CY_TILE_FLOATS, CY_TILE_PIXELS, cy_tile_store_args, cy_tiles_args, kernels,
+    CY_PARTS, CY_PRODUCTS, CY_TILE_CHANNELS, CY_TILE_FLOATS, CY_TILE_PIXELS, cy_tile_store_args, cy_tiles_args, kernels,
 )
 from cyconv._kernels.prefetch cimport ahead_of, ahead_t, first_of_range, following_of, part_t, read_following, schedule_t
 from cyconv._kernels.step cimport Step, allocate, at, blocks, copy_ints, next_item, operand_t, read_operand, run_t, zero_border
@@ -253,17 +253,17 @@ cdef void store_tiles(const job_t *job, const group_t *g, int32_t unit, int32_t 
                     place.image += 1
 
 
-# What the steps of some calls prefetch.
+# What the products of some calls prefetch.
 cdef struct stream_t:
     const char *at
-    ptrdiff_t lines              # with each step
+    ptrdiff_t lines              # with each
 
 
 cdef stream_t spread(const product_params *p, ahead_t ahead, ptrdiff_t calls) noexcept nogil:
-    """Equal parts of `ahead` for all steps of some calls, at most what a step multiplies with."""
-    cdef ptrdiff_t steps = calls * p.n_steps
-    cdef ptrdiff_t lines = (ahead.floats // LINE_FLOATS + steps - 1) // steps
-    return stream_t(<const char *> ahead.start, min(lines, 2 * CY_PARTS * CY_TILE_FLOATS // LINE_FLOATS))
+    """Equal parts of `ahead` for all products of some calls, together at most what they multiply with."""
+    cdef ptrdiff_t products = calls * p.n_steps * CY_PRODUCTS
+    cdef ptrdiff_t lines = (ahead.floats // LINE_FLOATS + products - 1) // products
+    return stream_t(<const char *> ahead.start, min(lines, CY_TILE_FLOATS // LINE_FLOATS))
 
 
 cdef inline int32_t most_tiles(const group_t *g) noexcept nogil:
@@ -281,7 +281,7 @@ cdef void multiply(const job_t *job, const group_t *g, int32_t unit, int32_t til
     a.steps, a.n_steps, a.out = p.steps, p.n_steps, job.sums
     a.prefetch, a.prefetch_lines = stream.at, stream.lines
     kernels.tiles.multiply[g.n_blocks - 1][count - 1](&a)
-    stream.at += stream.lines * p.n_steps * LINE_FLOATS * sizeof(float)
+    stream.at += stream.lines * p.n_steps * CY_PRODUCTS * LINE_FLOATS * sizeof(float)
     store_tiles(job, g, unit, tile, count)
 
 

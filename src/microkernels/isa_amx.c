@@ -106,14 +106,15 @@ static void store__amx(const cy_tile_store_args *a) {
 
 #define IN(t, p, i) _tile_loadd(t, in + (p) * a->part + (i) * ROWS * 32, ROW_BYTES);
 #define W(t, p, i, n) _tile_loadd(t, w + ((p) * (n) + (i)) * TILE_BF16, ROW_BYTES);
+/* Before each product, since prefetches that wait for memory take up the buffers through which the tiles are loaded. */
 #define PREFETCH \
-  for (ptrdiff_t l = 0; l < a->prefetch_lines; l++, ahead += ROW_BYTES) _mm_prefetch(ahead, _MM_HINT_T1);
+  for (ptrdiff_t l = 0; l < lines; l++, ahead += ROW_BYTES) _mm_prefetch(ahead, _MM_HINT_T1);
 #define STEPS(n, ...)                                                \
-  const char *ahead = a->prefetch;                     \
+  const char *ahead = a->prefetch;                                   \
+  const ptrdiff_t lines = a->prefetch_lines;                         \
   const uint16_t *w = a->w;                                          \
   for (ptrdiff_t k = 0; k < a->n_steps; k++, w += 3 * (n) * TILE_BF16) { \
     const uint16_t *in = a->in + a->steps[k];                        \
-    PREFETCH                                                         \
     __VA_ARGS__                                                      \
   }
 #define STORE(t) _tile_stored(t, a->out + (t) * CY_TILE_FLOATS, ROW_BYTES);
@@ -121,7 +122,7 @@ static void store__amx(const cy_tile_store_args *a) {
 #define A1(p) IN(4, p, 0)
 #define A2(p) IN(4, p, 0) IN(5, p, 1)
 #define B2(p) W(6, p, 0, 2) W(7, p, 1, 2)
-#define MULTIPLY_1X2 _tile_dpbf16ps(0, 4, 6); _tile_dpbf16ps(1, 4, 7);
+#define MULTIPLY_1X2 PREFETCH _tile_dpbf16ps(0, 4, 6); _tile_dpbf16ps(1, 4, 7);
 #define MULTIPLY_2X2 MULTIPLY_1X2 _tile_dpbf16ps(2, 5, 6); _tile_dpbf16ps(3, 5, 7);
 
 static void tiles_1x2__amx(const cy_tiles_args *a) {
@@ -139,7 +140,7 @@ static void tiles_2x2__amx(const cy_tiles_args *a) {
 /* One tile of outputs: up to four of pixels, so that enough sums are under way. */
 #define B1(p) W(7, p, 0, 1)
 #define ONE(c, t, p) IN(t, p, c) _tile_dpbf16ps(c, t, 7);
-#define MULTIPLY_1(p) ONE(0, 4, p)
+#define MULTIPLY_1(p) PREFETCH ONE(0, 4, p)
 #define MULTIPLY_2(p) MULTIPLY_1(p) ONE(1, 5, p)
 #define MULTIPLY_3(p) MULTIPLY_2(p) ONE(2, 6, p)
 #define MULTIPLY_4(p) MULTIPLY_3(p) ONE(3, 4, p)
@@ -176,6 +177,8 @@ static float peak__amx(ptrdiff_t n_steps) {
   const cy_tiles_args args = {.part = 2 * TILE_BF16, .out = out}, *a = &args;
   const uint16_t *in = data, *w = data;
   for (int i = 0; i < CY_PARTS * 2 * TILE_BF16; i++) data[i] = (uint16_t)(0x3e00 | (i * 40503u & 0x81ffu));
+  const char *ahead = (const char *)data;
+  const ptrdiff_t lines = 0;
   begin__amx();
   _tile_zero(0); _tile_zero(1); _tile_zero(2); _tile_zero(3);
   for (ptrdiff_t s = 0; s < n_steps; s++) {

@@ -156,7 +156,7 @@ typedef struct {
   float hi[CY_MOST_LANES], lo[CY_MOST_LANES], scale[CY_MOST_LANES], shift[CY_MOST_LANES];
 } cy_standard;
 
-enum { CY_TILE_PIXELS = 16, CY_TILE_FLOATS = 256, CY_TILE_CHANNELS = 32, CY_PARTS = 3, CY_TILE_PEAK = 2048 }; /* of isa_amx.c, which has the equations */
+enum { CY_TILE_PIXELS = 16, CY_TILE_FLOATS = 256, CY_TILE_CHANNELS = 32, CY_PARTS = 3, CY_PRODUCTS = 6, CY_TILE_PEAK = 2048 }; /* of isa_amx.c, which has the equations */
 
 /* Products of tiles of pixels and tiles of output channels. */
 typedef struct {
@@ -167,7 +167,7 @@ typedef struct {
   ptrdiff_t n_steps;
   float *out;               /* OUT tile after tile */
   const char *prefetch;     /* what will be needed next; never dereferenced */
-  ptrdiff_t prefetch_lines; /* of it, with each step */
+  ptrdiff_t prefetch_lines; /* of it, with each of the CY_PRODUCTS products of a step */
 } cy_tiles_args;
 
 /* Up to 16 neighbouring pixels of one block of output channels. */
