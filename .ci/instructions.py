@@ -47,7 +47,7 @@ def check_objects(folder: Path) -> dict[str, int]:
     """Count AVX instructions per object under a build folder; ValueError where one stands outside the AVX objects."""
     objects = sorted(folder.glob("temp*/**/*.o"))
     names = {path.stem for path in objects}
-    expected = {"isa_baseline", "isa_avx2", "isa_avx512", "cpu"}
+    expected = {"isa_baseline", "isa_avx2", "isa_avx512", "isa_amx", "cpu"}
     if not expected <= names:
         raise ValueError(f"{folder} lacks the objects {', '.join(sorted(expected - names))}")
     counts = {}
@@ -55,11 +55,11 @@ def check_objects(folder: Path) -> dict[str, int]:
         avx, wide = count_avx(path)
         counts[path.stem] = avx
         isa = path.stem.removeprefix("isa_") if path.stem.startswith("isa_") else ""
-        if avx and isa not in ("avx2", "avx512"):
+        if avx and isa not in ("avx2", "avx512", "amx"):
             raise ValueError(f"{path} holds {avx} AVX instructions")
-        if wide and isa != "avx512":
+        if wide and isa not in ("avx512", "amx"):
             raise ValueError(f"{path} holds {wide} AVX-512 instructions")
-        if (isa == "avx2" and not avx) or (isa == "avx512" and not wide):
+        if (isa == "avx2" and not avx) or (isa in ("avx512", "amx") and not wide):
             raise ValueError(f"{path} holds no {isa} instruction: was it compiled with its own flags?")
         if isa and (strangers := [name for name in exported(path) if not name.endswith(f"__{isa}")]):
             raise ValueError(f"{path} exports {', '.join(strangers)}; what an instruction set shares must be static")

@@ -35,6 +35,7 @@ GOOD = {  # object: flags, bytes of a vector, exported symbol
     "isa_baseline": ([], 16, "cy_ukernels__baseline"),
     "isa_avx2": (["-mavx2", "-mfma"], 32, "cy_ukernels__avx2"),
     "isa_avx512": (["-march=x86-64-v4", "-mprefer-vector-width=512"], 64, "cy_ukernels__avx512"),
+    "isa_amx": (["-march=x86-64-v4", "-mprefer-vector-width=512"], 64, "cy_ukernels__amx"),
 }
 
 

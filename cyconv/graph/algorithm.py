@@ -27,11 +27,14 @@ MIN_STRETCH = 28  # tiles: fewer would fetch the weights too often
 # Cycles of the transforms of one tile and channel block (measured on Zen 5, AVX-512, in the second-level cache; 20 more for its place).
 INPUT_CYCLES = {"F(2,3)": 65, "F(3,3)": 100, "F(4,3)": 140, "F(2,5)": 140, "F(4,4)": 250, "F(3,5)": 235, "F(6,3)": 370, "F(4,5)": 345}
 OUTPUT_CYCLES = {"F(2,3)": 60, "F(3,3)": 95, "F(4,3)": 120, "F(2,5)": 105, "F(4,4)": 150, "F(3,5)": 130, "F(6,3)": 305, "F(4,5)": 190}
-# On tile registers, for a step of 16 pixels and 16 channels: 96 are the products; the rest is loads, less of them where the kernel's cells share
-# their pixels, and stores. Of 32 channels of one pixel that are split. Fitted to GoogLeNet on Sapphire Rapids, as are bytes of weights.
+# On tile registers, of a step of 16 pixels and 16 channels: 96 are the products; the rest is loads, fewer where the kernel's cells share
+# their pixels, and stores. SPLIT_CYCLES are of 32 channels of one pixel. Fitted to GoogLeNet and ResNet-50 on Sapphire Rapids.
 TILE_CYCLES, TILE_CYCLES_1X1 = 105, 85
 SPLIT_CYCLES = 32
 TILE_WEIGHT_BYTES_PER_CYCLE = 4
+# Of Winograd's estimate, where tile registers are instead of it: they read half as many weights or fewer, which batches of images do not
+# have to share the caches with.
+TILE_GAIN = 0.85
 PHASE_CYCLES = 1  # of one float that moves into its phase
 WEIGHT_BYTES_PER_CYCLE = 6  # that one core reads beyond its own caches; Winograd's weights are up to four times as many
 
@@ -116,7 +119,7 @@ def ranked(node: Node, winograd: str, lanes: int, automatic: tuple[Winograd, ...
         return [None]
     fitting = [kind for kind in automatic if kind.r == r]
     cycles: dict[Winograd | None, float] = {kind: winograd_cycles(kind, node, lanes) for kind in fitting}
-    cycles[None] = LEAST_GAIN * min(direct_cycles(node, lanes), tile_cycles(node))
+    cycles[None] = min(LEAST_GAIN * direct_cycles(node, lanes), TILE_GAIN * tile_cycles(node))
     return sorted(cycles, key=cycles.__getitem__)
 
 

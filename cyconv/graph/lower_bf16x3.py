@@ -193,7 +193,7 @@ def fused_rows(window: Window, pairs: int, oh: int, weights: int) -> int:
     """Output rows of a fused item: few positions that belong to no pixel, and few rows split twice. 0 where the weights do not stay in the
     cache beside an item, or the split input of an image does and is not large against them."""
     whole = image_floats(window, pairs, oh)
-    if weights > CACHED_WEIGHTS or whole < STRETCH_FLOATS and whole < SMALL_WEIGHTS * weights:
+    if weights > CACHED_WEIGHTS or (whole < STRETCH_FLOATS and whole < SMALL_WEIGHTS * weights):
         return 0
     best, best_cost = 0, inf
     for rows in range(1, oh + 1):

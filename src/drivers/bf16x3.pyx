@@ -9,12 +9,12 @@ Layer: drivers. graph/lower_bf16x3 cuts the output into stretches whose split in
 
 A convolution of stride s falls into phases: phase (a, b) holds the pixels (r·s + a, x·s + b) of the padded input, so each tap reads
 neighbouring pixels of one phase. Rows of V are as long as the widest tap needs, P; the output has ow <= P pixels a row, and sums that
-belong to no pixel are not stored. Positions p = r·P + x are counted through the rows of a *unit*, one image, or where taps read nothing but
-their own pixel all images of the stretch, and cut into tiles of 16.
+belong to no pixel are not stored. Positions p = r·P + x are counted through the rows of a *unit* and cut into tiles of 16; a unit is an
+image, or all images of the stretch where a tap reads nothing but its own pixel.
 
-Split items are (pair of channel blocks, image, phase, rows), product items (group, tiles): each writes what no other writes, and a sum stays
-inside one item. Where the weights fit in the cache there is no `Split`: an item of the product is a band of rows for all groups, and
-makes the parts of its input itself.
+Split items are (pair of channel blocks, image, phase, rows), product items (group, tiles): each writes what no other writes, and a sum
+stays inside one item. Where the weights stay in the cache there is no `Split`: an item of the product is a band of rows for all groups,
+and makes the parts of its input itself.
 """
 
 from libc.stdint cimport int32_t, uint16_t, uint32_t, uintptr_t

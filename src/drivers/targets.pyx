@@ -5,12 +5,13 @@ once. Nothing here checks a kernel's duties: what an array must hold is the equa
 cpu.runnable_isas().
 """
 
-from libc.stdint cimport int32_t, int64_t
+from libc.stdint cimport int32_t, int64_t, uint16_t
 from libc.stdlib cimport free
 
 from cyconv._kernels.cpu cimport (
     CY_CONV_BLOCKS, CY_CONV_PIXELS, CY_CONV_ROWS, CY_LRN_PIXELS, CY_WINO_KINDS, CY_WINO_MAX_N, CY_WINO_MAX_R, cy_conv_args,
-    cy_conv_fn, cy_kernels, cy_pool_args, cy_standard, cy_tap, cy_wino_input_args, cy_wino_output_args, cy_wino_weights_args,
+    cy_conv_fn, cy_kernels, cy_pool_args, cy_standard, cy_tap, cy_tile_kernels, cy_tile_store_args, cy_tiles_args,
+    cy_wino_input_args, cy_wino_output_args, cy_wino_weights_args,
     table_of,
 )
 from cyconv._kernels.step cimport allocate
@@ -344,3 +345,45 @@ def lanewise(str isa, int pixels, tile, Py_ssize_t repeats=1):
     if kernel == NULL:
         raise ValueError(f"no lane-wise tile of {pixels} pixels")
     run_tile(kernel, tile, 1, repeats)
+
+
+# On tile registers; arrays of bfloat16 come as uint16.
+
+cdef const cy_tile_kernels *tiles_of(str isa) except NULL:
+    if table_of(isa).tiles == NULL:
+        raise ValueError(f"instruction set {isa!r} has no tile registers")
+    return table_of(isa).tiles
+
+
+def split(str isa, const float[::1] x, const float[::1] second, Py_ssize_t step, Py_ssize_t channels, uint16_t[::1] y, Py_ssize_t part,
+          Py_ssize_t n):
+    """The parts of n pixels of two channel blocks."""
+    tiles_of(isa).split(reading(x), reading(second), step, channels, &y[0], part, n)
+
+
+def tiles(str isa, int blocks, int pixels, spec):
+    """Products of tiles: `blocks` of channels and `pixels` of pixels, by the numbers of `spec`."""
+    cdef const cy_tile_kernels *t = tiles_of(isa)
+    cdef cy_tiles_args a
+    cdef const uint16_t[::1] x = spec.x, w = spec.w
+    cdef ptrdiff_t steps[64]
+    cdef Py_ssize_t i
+    if not (1 <= blocks <= 2 and 1 <= pixels <= 4) or t.multiply[blocks - 1][pixels - 1] == NULL or len(spec.steps) > 64:
+        raise ValueError(f"no tiles of {blocks} x {pixels}, or more than 64 steps: {len(spec.steps)}")
+    for i in range(len(spec.steps)):
+        steps[i] = spec.steps[i]
+    a.inp, a.part, a.w, a.steps, a.n_steps, a.out = &x[0], spec.part, &w[0], steps, len(spec.steps), writing(spec.y)
+    a.prefetch, a.prefetch_lines = <const char *> &w[0], spec.prefetch_lines
+    t.begin()
+    t.multiply[blocks - 1][pixels - 1](&a)
+    t.end()
+
+
+def store_tile(str isa, spec):
+    """y = act(bias + sums + residual) of one block's pixels."""
+    cdef const cy_tile_kernels *t = tiles_of(isa)
+    cdef cy_tile_store_args a
+    a.inp, a.n, a.bias, a.out = reading(spec.x), spec.n, reading(spec.bias), writing(spec.y)
+    a.residual = reading(spec.residual) if spec.residual is not None else NULL
+    a.act, a.lo, a.hi, a.slope = spec.act, spec.lo, spec.hi, spec.slope
+    t.store(&a)

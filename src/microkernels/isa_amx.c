@@ -5,10 +5,10 @@
  * A float is the sum of three bfloat16, x = x0 + x1 + x2, each the rest rounded to 8 bits: exactly, but for rests below 2^-126. So
  *   x·w = x0·w0 + (x0·w1 + x1·w0) + (x1·w1 + x0·w2 + x2·w0) + rest,   |rest| <= 2^-23 |x·w|
  * and each of the six products is exact in float32, in which they are summed: G. Henry, P. T. P. Tang, A. Heinecke, "Leveraging the
- * bfloat16 artificial intelligence datatype for higher-precision computations", 2019. Sums of 32 channels are added to the total at once, so
- * fewer roundings add up than in a chain of multiply-adds.
- *   A value that is infinite or not a number stands in x2 (or w2) alone, with zeros in the other two. It then meets nothing but the
- * other factor rounded to bfloat16, and the product is what float32 gives: w·inf is infinite, and 0·inf is not a number.
+ * bfloat16 artificial intelligence datatype for higher-precision computations", 2019. Sums of 32 channels are added to the total at once,
+ * so fewer roundings add up than in a chain of multiply-adds. A value that is infinite or not a number stands in x2 (or w2) alone, with
+ * zeros in the other two. It then meets nothing but the other factor rounded to bfloat16, and the product is what float32 gives: w·inf is
+ * infinite, and 0·inf is not a number.
  */
 #include <immintrin.h>
 #include <math.h>
@@ -88,8 +88,7 @@ static void store__amx(const cy_tile_store_args *a) {
     if (a->residual) v = _mm512_add_ps(v, _mm512_loadu_ps(a->residual + i * 16));
     /* What is not a number passes: it is the second operand. */
     v = _mm512_min_ps(hi, _mm512_max_ps(lo, v));
-    if (a->act == CY_ACT_LEAKY)
-      v = _mm512_mask_mul_ps(v, _mm512_cmp_ps_mask(v, _mm512_setzero_ps(), _CMP_NGT_UQ), v, slope);
+    if (a->act == CY_ACT_LEAKY) v = _mm512_mask_mul_ps(v, _mm512_cmp_ps_mask(v, _mm512_setzero_ps(), _CMP_NGT_UQ), v, slope);
     _mm512_storeu_ps(a->out + i * 16, v);
   }
 }
@@ -109,30 +108,38 @@ static void store__amx(const cy_tile_store_args *a) {
 /* Before each product, since prefetches that wait for memory take up the buffers through which the tiles are loaded. */
 #define PREFETCH \
   for (ptrdiff_t l = 0; l < lines; l++, ahead += ROW_BYTES) _mm_prefetch(ahead, _MM_HINT_T1);
-#define STEPS(n, ...)                                                \
-  const char *ahead = a->prefetch;                                   \
-  const ptrdiff_t lines = a->prefetch_lines;                         \
-  const uint16_t *w = a->w;                                          \
+#define STEPS(n, ...)                                                    \
+  const char *ahead = a->prefetch;                                       \
+  const ptrdiff_t lines = a->prefetch_lines;                             \
+  const uint16_t *w = a->w;                                              \
   for (ptrdiff_t k = 0; k < a->n_steps; k++, w += 3 * (n) * TILE_BF16) { \
-    const uint16_t *in = a->in + a->steps[k];                        \
-    __VA_ARGS__                                                      \
+    const uint16_t *in = a->in + a->steps[k];                            \
+    __VA_ARGS__                                                          \
   }
 #define STORE(t) _tile_stored(t, a->out + (t) * CY_TILE_FLOATS, ROW_BYTES);
 
 #define A1(p) IN(4, p, 0)
 #define A2(p) IN(4, p, 0) IN(5, p, 1)
 #define B2(p) W(6, p, 0, 2) W(7, p, 1, 2)
-#define MULTIPLY_1X2 PREFETCH _tile_dpbf16ps(0, 4, 6); _tile_dpbf16ps(1, 4, 7);
-#define MULTIPLY_2X2 MULTIPLY_1X2 _tile_dpbf16ps(2, 5, 6); _tile_dpbf16ps(3, 5, 7);
+#define MULTIPLY_1X2                \
+  PREFETCH _tile_dpbf16ps(0, 4, 6); \
+  _tile_dpbf16ps(1, 4, 7);
+#define MULTIPLY_2X2                    \
+  MULTIPLY_1X2 _tile_dpbf16ps(2, 5, 6); \
+  _tile_dpbf16ps(3, 5, 7);
 
 static void tiles_1x2__amx(const cy_tiles_args *a) {
-  _tile_zero(0); _tile_zero(1);
+  _tile_zero(0);
+  _tile_zero(1);
   STEPS(2, STEP(A1, B2, MULTIPLY_1X2))
   STORE(0) STORE(1)
 }
 
 static void tiles_2x2__amx(const cy_tiles_args *a) {
-  _tile_zero(0); _tile_zero(1); _tile_zero(2); _tile_zero(3);
+  _tile_zero(0);
+  _tile_zero(1);
+  _tile_zero(2);
+  _tile_zero(3);
   STEPS(2, STEP(A2, B2, MULTIPLY_2X2))
   STORE(0) STORE(1) STORE(2) STORE(3)
 }
@@ -153,19 +160,25 @@ static void tiles_1x1__amx(const cy_tiles_args *a) {
 }
 
 static void tiles_2x1__amx(const cy_tiles_args *a) {
-  _tile_zero(0); _tile_zero(1);
+  _tile_zero(0);
+  _tile_zero(1);
   STEPS(1, STEP_1(MULTIPLY_2))
   STORE(0) STORE(1)
 }
 
 static void tiles_3x1__amx(const cy_tiles_args *a) {
-  _tile_zero(0); _tile_zero(1); _tile_zero(2);
+  _tile_zero(0);
+  _tile_zero(1);
+  _tile_zero(2);
   STEPS(1, STEP_1(MULTIPLY_3))
   STORE(0) STORE(1) STORE(2)
 }
 
 static void tiles_4x1__amx(const cy_tiles_args *a) {
-  _tile_zero(0); _tile_zero(1); _tile_zero(2); _tile_zero(3);
+  _tile_zero(0);
+  _tile_zero(1);
+  _tile_zero(2);
+  _tile_zero(3);
   STEPS(1, STEP_1(MULTIPLY_4))
   STORE(0) STORE(1) STORE(2) STORE(3)
 }
@@ -180,12 +193,14 @@ static float peak__amx(ptrdiff_t n_steps) {
   const char *ahead = (const char *)data;
   const ptrdiff_t lines = 0;
   begin__amx();
-  _tile_zero(0); _tile_zero(1); _tile_zero(2); _tile_zero(3);
+  _tile_zero(0);
+  _tile_zero(1);
+  _tile_zero(2);
+  _tile_zero(3);
   for (ptrdiff_t s = 0; s < n_steps; s++) {
     STEP(A2, B2, MULTIPLY_2X2)
   }
-  STORE(0) STORE(1) STORE(2) STORE(3)
-  end__amx();
+  STORE(0) STORE(1) STORE(2) STORE(3) end__amx();
   return out[0];
 }
 

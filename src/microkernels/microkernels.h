@@ -156,7 +156,8 @@ typedef struct {
   float hi[CY_MOST_LANES], lo[CY_MOST_LANES], scale[CY_MOST_LANES], shift[CY_MOST_LANES];
 } cy_standard;
 
-enum { CY_TILE_PIXELS = 16, CY_TILE_FLOATS = 256, CY_TILE_CHANNELS = 32, CY_PARTS = 3, CY_PRODUCTS = 6, CY_TILE_PEAK = 2048 }; /* of isa_amx.c, which has the equations */
+/* Of isa_amx.c, which has the equations. */
+enum { CY_TILE_PIXELS = 16, CY_TILE_FLOATS = 256, CY_TILE_CHANNELS = 32, CY_PARTS = 3, CY_PRODUCTS = 6, CY_TILE_PEAK = 2048 };
 
 /* Products of tiles of pixels and tiles of output channels. */
 typedef struct {

@@ -8,7 +8,7 @@ import pytest
 
 from cyconv._kernels import cpu
 
-ORDER = ["baseline", "avx2", "avx512"]
+ORDER = ["baseline", "avx2", "avx512", "amx"]
 
 
 def child(code: str, **environment: str) -> subprocess.CompletedProcess:
@@ -32,7 +32,7 @@ def test_the_environment_caps_the_choice(cap):
 @pytest.mark.parametrize("name", ["sse", "AVX2", "avx512 ", "0"])
 def test_an_unknown_instruction_set_is_an_error(name):
     done = child("import cyconv", CYCONV_ISA=name)
-    assert done.returncode != 0 and "CYCONV_ISA must be one of baseline, avx2, avx512" in done.stderr and repr(name) in done.stderr
+    assert done.returncode != 0 and "CYCONV_ISA must be one of baseline, avx2, avx512, amx" in done.stderr and repr(name) in done.stderr
 
 
 def test_tile_sizes():
@@ -54,3 +54,15 @@ def test_importing_starts_no_threads_and_warns_of_nothing():
     code = "import cyconv._kernels.cpu; print(open('/proc/self/status').read().split('Threads:')[1].split()[0])"
     done = child(code, OPENBLAS_NUM_THREADS="1")
     assert done.stdout.strip() == "1" and not done.stderr
+
+
+def test_tile_registers_are_asked_for_only_where_they_are_wanted():
+    """Linux keeps in bit 18 of a process's permissions whether it may use them."""
+    if "amx" not in cpu.runnable_isas():
+        pytest.skip("this CPU or system has no tile registers")
+    code = """import ctypes, cyconv
+granted = ctypes.c_ulong()
+cyconv.isa(), ctypes.CDLL(None).syscall(158, 0x1022, ctypes.byref(granted))  # arch_prctl(ARCH_GET_XCOMP_PERM)
+print(granted.value >> 18 & 1)"""
+    assert child(code, CYCONV_ISA="amx").stdout.strip() == "1"
+    assert child(code, CYCONV_ISA="avx512").stdout.strip() == "0"

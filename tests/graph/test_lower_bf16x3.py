@@ -1,0 +1,162 @@
+"""Convolutions on tile registers: exact on integers for every geometry, in stretches and fused; the same bits; float32's error."""
+
+import numpy as np
+import pytest
+
+from cyconv import functional as F
+from cyconv import nn
+from cyconv._kernels import cpu
+from cyconv.graph import choices, lower_bf16x3
+from cyconv.graph.compile import compile_function
+from tests.graph.helpers import direct, evaluate, integers, record
+
+pytestmark = pytest.mark.skipif(not cpu.has_tiles(), reason="this instruction set has no tile registers")
+
+#         n, ci, h, w, co, kernel, stride, padding, dilation
+CASES = [
+    (1, 32, 1, 1, 16, (1, 1), 1, 0, 1),
+    (1, 64, 14, 14, 64, (1, 1), 1, 0, 1),
+    (3, 64, 15, 13, 33, (1, 1), 2, 0, 1),
+    (2, 33, 5, 21, 70, (1, 1), 1, 1, 1),
+    (2, 48, 7, 9, 80, (3, 3), 1, 1, 1),
+    (1, 96, 28, 28, 48, (3, 3), 2, 1, 1),
+    (2, 40, 20, 20, 17, (5, 5), 1, 2, 1),
+    (1, 64, 30, 30, 64, (7, 7), 3, 3, 1),
+    (2, 33, 17, 17, 33, (3, 3), 1, 2, 2),
+    (1, 32, 19, 12, 32, (3, 2), (2, 3), (0, 1), (3, 2)),
+    (1, 32, 11, 40, 16, (1, 7), (1, 2), (0, 3), 1),
+    (5, 16, 6, 6, 40, (4, 4), 4, 3, 1),
+    (1, 130, 9, 70, 16, (2, 1), (3, 1), (2, 4), (2, 1)),
+]
+
+
+@pytest.fixture(params=["stretches", "bands", "fused"])
+def everywhere(request, monkeypatch):
+    """All convolutions on tile registers: whole images in a stretch, in bands of few rows, or with the split in the product."""
+    monkeypatch.setattr(choices, "tile_cycles", lambda node: 0.0)
+    if request.param == "fused":
+        monkeypatch.setattr(lower_bf16x3, "fused_rows", lambda window, pairs, oh, weights: min(3, oh))
+        monkeypatch.setattr(lower_bf16x3, "LEAST_BANDS", 1)
+    else:
+        monkeypatch.setattr(lower_bf16x3, "fused_rows", lambda window, pairs, oh, weights: 0)
+        monkeypatch.setattr(lower_bf16x3, "STRETCH_FLOATS", 1 if request.param == "bands" else 1 << 20)
+    return request.param
+
+
+def algorithms(plan):
+    return [step["algorithm"] for step in plan._steps if step["op"] == "conv2d"]
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_exact_on_integers(everywhere, case):
+    n, ci, h, w, co, kernel, *attrs = case
+    weight, bias, x = integers((co, ci, *kernel), 1), integers((co,), 2), integers((n, ci, h, w), 3)
+
+    def fn(x):
+        return F.conv2d(x, weight, bias, *attrs)
+
+    want = evaluate(record(fn, x.shape), x)[0]
+    assert np.count_nonzero(want) > want.size // 2
+    for threads in (1, 2, 3):
+        plan = direct(fn, x.shape, threads=threads)
+        assert all("bfloat16 x 3" in a for a in algorithms(plan)) and ("split" in algorithms(plan)[0]) == (everywhere != "fused")
+        assert np.array_equal(plan(x), want)
+
+
+def test_residual_activation_and_siblings(everywhere):
+    """A block's end, and 1x1 convolutions of one input that become one product with three outputs."""
+    a, b, c, d = (integers((co, 48, 1, 1), co, -1, 1) for co in (40, 16, 33, 48))
+    first = integers((48, 48, 3, 3), 9, -1, 1)
+
+    def fn(x):
+        y = F.relu6(F.conv2d(x, first, padding=1) + x)
+        z = F.leaky_relu(F.conv2d(y, d), 0.5)
+        return (*(F.relu(F.conv2d(y, weight)) for weight in (a, b, c)), F.max_pool2d(z, 2), F.conv2d(z, first, padding=1))
+
+    x = integers((2, 48, 10, 11), 5)
+    want = evaluate(record(fn, x.shape), x)
+    for threads in (1, 3):
+        got = direct(fn, x.shape, threads=threads)(x)
+        for y, exact in zip(got, want, strict=True):
+            assert np.array_equal(y, exact) and np.count_nonzero(y)
+
+
+def test_same_bits_for_every_batch_and_thread_count(everywhere):
+    rng = np.random.default_rng(0)
+    weights = [rng.standard_normal((48, 64, 3, 3)).astype(np.float32), rng.standard_normal((33, 48, 1, 1)).astype(np.float32)]
+
+    def fn(x):
+        return F.conv2d(F.relu(F.conv2d(x, weights[0], stride=2, padding=1)), weights[1])
+
+    x = rng.standard_normal((7, 64, 19, 19)).astype(np.float32)
+    whole = direct(fn, x.shape, threads=2)(x)
+    for count in (1, 2, 3):
+        plan = direct(fn, (count, *x.shape[1:]), threads=count)
+        for first in (0, 7 - count):
+            assert np.array_equal(plan(x[first : first + count]), whole[first : first + count])
+
+
+def test_error_is_that_of_float32(everywhere):
+    """Below the promise for direct kernels, 8 u of the sum of magnitudes, and K u for a single pixel."""
+    rng = np.random.default_rng(1)
+    for ci, k in ((32, 1), (64, 3), (512, 1)):
+        w, x = rng.standard_normal((32, ci, k, k)).astype(np.float32), rng.standard_normal((1, ci, 9, 9)).astype(np.float32)
+        graph = record(lambda x, w=w: F.conv2d(x, w), x.shape)
+        sizes = record(lambda x, w=w: F.conv2d(x, np.abs(w)), x.shape)
+        y, exact, size = direct(lambda x, w=w: F.conv2d(x, w), x.shape)(x), evaluate(graph, x)[0], evaluate(sizes, np.abs(x))[0]
+        assert np.max(np.abs(y - exact) / size) < 5 * 2.0**-24
+
+
+def test_what_is_not_finite_propagates(everywhere):
+    w = integers((32, 32, 3, 3), 1, 1, 3)
+    w[5] = 0.0
+    x = integers((1, 32, 8, 8), 2)
+    x[0, 3, 2, 2], x[0, 20, 6, 6] = np.inf, np.nan
+    plan = direct(lambda x: F.conv2d(x, w, padding=1), x.shape)
+    y = plan(x)
+    near = np.zeros((8, 8), bool)
+    near[1:4, 1:4] = True
+    others = [o for o in range(32) if o != 5]
+    assert np.all(y[0, others][:, near] == np.inf)
+    assert np.isnan(y[0, 5, 1:4, 1:4]).all()  # 0 times infinity
+    assert np.isnan(y[0, :, 5:8, 5:8]).all()
+    near[5:8, 5:8] = True
+    assert np.isfinite(y[0][:, ~near]).all()
+
+
+def test_weights_that_are_not_finite_stay_on_vectors(everywhere):
+    w = integers((32, 32, 3, 3), 1)
+    w[3, 3, 1, 1] = np.inf
+    x = integers((1, 32, 8, 8), 2, 1, 4)
+    x[0, 3, 2, 2] = np.inf
+    plan = direct(lambda x: F.conv2d(x, w, padding=1), x.shape)
+    assert not any("bfloat16" in a for a in algorithms(plan))
+    assert np.all(plan(x)[0, 3, 2, 2] == np.inf)
+
+
+def test_weights_that_are_inputs_stay_on_vectors(everywhere):
+    plan = compile_function(lambda x, w: F.conv2d(x, w), [(1, 32, 4, 4), (32, 32, 1, 1)], ["x", "w"], 2)
+    assert not any("bfloat16" in a for a in algorithms(plan))
+    x, w = integers((1, 32, 4, 4), 1), integers((32, 32, 1, 1), 2)
+    assert np.array_equal(plan(x, w), np.einsum("nchw,oc->nohw", x, w[:, :, 0, 0]))
+
+
+def test_where_they_are_chosen():
+    """Wide products of many pixels go there, small ones and Linear layers do not."""
+    wide = compile_function(nn.Conv2d(512, 512, 1), [(1, 512, 28, 28)], ["x"], 1)
+    assert any("bfloat16 x 3" in a for a in algorithms(wide))
+    small = compile_function(nn.Conv2d(32, 16, 1), [(1, 32, 8, 8)], ["x"], 1)
+    linear = compile_function(nn.Linear(512, 512), [(64, 512)], ["x"], 1)
+    assert not any("bfloat16" in a for a in algorithms(small) + algorithms(linear))
+
+
+def test_stretches_cover_every_row_once():
+    for window, pairs, images, rows in [
+        (lower_bf16x3.Window(((0, 0),), (1, 1), (0, 0), 14), 16, 5, 14),
+        (lower_bf16x3.Window(((0, 0), (1, 1), (2, 2)), (2, 2), (1, 1), 56), 40, 2, 56),
+    ]:
+        seen = np.zeros((images, rows), int)
+        for s in lower_bf16x3.stretches(window, pairs, images, rows):
+            seen[s.first_image : s.first_image + s.images, s.first_row : s.first_row + s.rows] += 1
+            assert s.plane % 2 == 1 and s.unit_tiles * 16 >= (s.unit_rows - 1) * s.pitch + s.ow
+        assert np.all(seen == 1)
