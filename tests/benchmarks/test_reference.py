@@ -13,7 +13,7 @@ STEPS, X_PIXEL = 128, 132
 LANES = {"avx512": 16, "avx2": 8, "baseline": 4}
 
 
-@pytest.mark.parametrize("isa", runnable_isas())
+@pytest.mark.parametrize("isa", [isa for isa in runnable_isas() if isa in LANES])
 def test_a_tile_is_a_product(isa):
     lib, lanes = library(), LANES[isa]
     which = lib.reference_find(isa.encode())

@@ -195,7 +195,7 @@ def test_budget(net):
         sizes.append(transformed_bytes(plan, net))
         assert sizes[-1] <= budget
         assert cyconv.compile(net, (9, *SHAPE[1:]), 3, weight_budget=budget).choices() == plan.choices()
-    assert sizes[0] == free and sizes[-1] == 0 and sizes == sorted(sizes, reverse=True) and len(set(sizes)) >= 4
+    assert sizes[0] == free and sizes[-1] == 0 and sizes == sorted(sizes, reverse=True) and len(set(sizes)) >= 3
 
 
 def test_the_budget_binds_automatic_choice_only(net):
