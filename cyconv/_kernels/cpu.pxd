@@ -44,7 +44,9 @@ cdef extern from "microkernels.h" nogil:
     ctypedef struct cy_conv_args:
         const float *inp "in"
         const float *w_packed
+        ptrdiff_t w_step
         const float *bias_packed
+        ptrdiff_t bias_px
         const float *prefetch
         ptrdiff_t prefetch_step
         int prefetch_taps

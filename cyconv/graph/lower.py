@@ -226,6 +226,14 @@ class Lowering:
     def has_blocked(self, v: Value) -> bool:
         return self.root(v) in self._blocked
 
+    def only_dense(self, v: Value) -> bool:
+        """Whether ``v`` is there in C order and in no other."""
+        return self.root(v) in self._dense and not self.has_blocked(v)
+
+    def is_last(self, v: Value) -> bool:
+        """Whether ``v`` is an output of the graph that no node reads."""
+        return self.root(v) in self._outputs and not any(v in node.inputs for node in self.graph.nodes)
+
     def dense(self, v: Value) -> Tensor:
         """``v`` in C order."""
         r = self.root(v)

@@ -30,6 +30,7 @@ from cyconv.graph.layout import (
 from cyconv.graph.lower import Lowering, lowers
 from cyconv.graph.lower_bf16x3 import lower_bf16x3
 from cyconv.graph.lower_conv_places import blocked_input, expanded_input, gather_groups, grouped_output, planar_input
+from cyconv.graph.lower_planes import lower_planes, suits_planes
 from cyconv.graph.lower_winograd import lower_winograd
 from cyconv.graph.phases import Phase, convolution
 from cyconv.graph.select import Group, Traffic, band_rows, bands_first, group_blocks, tiles_text, tiling
@@ -169,6 +170,10 @@ def lower_conv2d(low: Lowering, node: Node) -> None:
         bias = packed_biases(low, node.name, [Source(w, b, 0, w.shape[0], (0, ci_g), i, 0) for i, (w, b) in enumerate(weights)])
         act, lo, hi, slope = attrs.get("activation", NO_ACTIVATION)
         lower_bf16x3(low, node, counts, bias, (ACTIVATIONS[act], lo, hi, slope))
+        return
+    if suits_planes(low, node):
+        act, lo, hi, slope = attrs.get("activation", NO_ACTIVATION)
+        lower_planes(low, node, (ACTIVATIONS[act], lo, hi, slope))
         return
     if groups > 1 and co_g < lanes:
         kind, x = "lanewise", expanded_input(low, node, ci_g, co_g)

@@ -162,7 +162,8 @@ cdef void compute_item(cy_conv_args *a, const conv_params *p, const run_t *run, 
     """One band of one group; of `a`, what is the same for all is set, and what its tiles prefetch."""
     cdef const slice_t *s = place.slice
     a.w_packed = at(run, &p.schedule.w) + g.weights + s.first_tap * (g.weight_floats // g.depth_taps)
-    a.bias_packed = at(run, &p.bias) + g.first_block * kernels.lanes
+    a.w_step = g.n_blocks * kernels.lanes
+    a.bias_packed, a.bias_px = at(run, &p.bias) + g.first_block * kernels.lanes, 0
     a.taps = p.taps + g.first_tap + s.first_tap * (g.n_taps // g.depth_taps)
     a.n_taps = (s.end_tap - s.first_tap) * (g.n_taps // g.depth_taps)
     set_outputs(a, p, run, g, place.volume * p.out_depth + s.out)

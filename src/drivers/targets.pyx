@@ -300,6 +300,7 @@ cdef int run_tile(cy_conv_fn kernel, tile, int n_blocks, Py_ssize_t repeats) exc
             taps[i].offset, taps[i].lanes = tile.taps[i]
         a.taps, a.n_taps = taps, n_taps
         a.inp, a.w_packed, a.bias_packed = reading(tile.x, tile.x_offset), reading(tile.weights), reading(tile.bias)
+        a.w_step, a.bias_px = len(tile.bias), 0
         a.prefetch, a.prefetch_step, a.prefetch_taps = a.w_packed, 0, False
         a.in_row, a.in_px, a.out_px, a.res_px = tile.in_row, tile.in_px, tile.out_px, tile.out_px
         a.act, a.lo, a.hi, a.slope = tile.act, tile.lo, tile.hi, tile.slope

@@ -150,6 +150,7 @@ cdef void multiply(const product_params *p, const run_t *run, const group_t *g, 
     cdef float zeros[48]
     for b in range(48):
         zeros[b] = 0.0
+    a.w_step, a.bias_px = g.n_blocks * L, 0
     a.bias_packed, a.taps, a.n_taps = zeros, p.taps, (p.channels + L - 1) // L
     a.in_row, a.in_px, a.out_px, a.res_px = 0, L, L, 0
     a.act, a.lo, a.hi, a.slope = 0, 0.0, 0.0, 0.0

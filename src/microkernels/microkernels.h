@@ -29,7 +29,9 @@ typedef struct {
 typedef struct {
   const float *in;          /* IN  first pixel of the tile, tap offset 0 */
   const float *w_packed;    /* IN  one slice per (tap, lane) pair, in order */
+  ptrdiff_t w_step;         /* of conv: between slices */
   const float *bias_packed; /* IN  blocks·LANES */
+  ptrdiff_t bias_px;        /* of conv: between the biases of pixels */
   const float *prefetch;    /* what will be needed next, see conv.inc; never dereferenced */
   ptrdiff_t prefetch_step;  /* floats that it moves on with each slice of weights */
   int prefetch_taps;        /* whether it begins again at each tap, at prefetch + offset */
