@@ -20,7 +20,7 @@ def suits_planes(low: Lowering, node: Node) -> bool:
     """Whether the node is a 1x1 convolution of stride 1 between an input in C order and an output that nothing else reads."""
     a, x, y, (_, _, *kernel) = node.attrs, node.inputs[0], node.outputs[0], node.inputs[1].shape
     plain = (a["groups"], tuple(a["stride"]), a["padding"], a.get("branches", 1), kernel) == (1, (1, 1), NO_BORDER, 1, [1, 1])
-    if not plain or a.get("residual") or a.get("weights") == "bfloat16" or x.shape[2] * x.shape[3] < low.lanes:
+    if not plain or len(x.shape) != 4 or a.get("residual") or a.get("weights") == "bfloat16" or x.shape[2] * x.shape[3] < low.lanes:
         return False
     return numel(x.shape) <= MOST_FLOATS and low.only_dense(x) and low.is_last(y)
 

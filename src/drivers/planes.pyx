@@ -86,8 +86,8 @@ cdef void planes_share(const void *params, const run_t *run) noexcept nogil:
 
 
 cdef class Planes(Step):
-    """y = act(w · x + bias) of planar x (n, ci, h, w) and y (n, co, h, w), w of co rows; `runs` is (pixels, channels) of a run, `activation` (act, lo,
-    hi, slope)."""
+    """y = act(w · x + bias) of planar x (n, ci, h, w) and y (n, co, h, w), w of co rows; `runs` is (pixels, channels) of a run,
+    `activation` (act, lo, hi, slope)."""
 
     def __cinit__(self, x, w, bias, y, runs, activation):
         cdef planes_params *p = <planes_params *> allocate(1, sizeof(planes_params))
