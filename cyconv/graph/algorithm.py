@@ -31,6 +31,7 @@ OUTPUT_CYCLES = {"F(2,3)": 60, "F(3,3)": 95, "F(4,3)": 120, "F(2,5)": 105, "F(4,
 # their pixels, and stores. SPLIT_CYCLES are of 32 channels of one pixel. Fitted to GoogLeNet and ResNet-50 on Sapphire Rapids.
 TILE_CYCLES, TILE_CYCLES_1X1 = 105, 85
 SPLIT_CYCLES = 32
+LEAST_PRODUCTS = 32
 TILE_WEIGHT_BYTES_PER_CYCLE = 3.5
 # Winograd's layers take 1.4 to 1.6 times their estimate in these networks, those on tile registers 1.05 to 1.15 times.
 TILE_GAIN = 0.72
@@ -80,9 +81,10 @@ def winograd_cycles(kind: Winograd, node: Node, lanes: int) -> float:
 
 
 def tile_cycles(node: Node) -> float:
-    """Estimated cycles of the same on tile registers, as drivers/bf16x3.pyx does it; infinite where it cannot."""
+    """Estimated cycles of the same on tile registers, as drivers/bf16x3.pyx does it; infinite where it cannot, or where the promised error,
+    K roundings of K products, would not leave room for the 18 of a step, 6 of each step's sums and 2 of what the parts leave out."""
     a, (_, ci, kh, kw) = node.attrs, node.inputs[1].shape
-    if not has_tiles() or node.op != "conv2d" or a["groups"] > 1:
+    if not has_tiles() or node.op != "conv2d" or a["groups"] > 1 or ci * kh * kw < LEAST_PRODUCTS:
         return inf
     (sh, sw), (dh, dw), (_, _, oh, ow) = a["stride"], a["dilation"], node.outputs[0].shape
     blocks = sum(-(-v.shape[1] // 16) for v in node.outputs)
