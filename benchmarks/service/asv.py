@@ -75,6 +75,18 @@ def setting_of(result: dict) -> str:
     return " ".join(f"{name}={value}" for name, value in result["env_vars"].items()) or result["env_name"]
 
 
+def without_intervals(result: dict) -> dict:
+    """A result whose values all count alike in asv's search for steps.
+
+    asv takes twice the inverse width of a value's interval for its weight. But that is the interval of one process's samples: it does not
+    tell how far the next process's value is off, and it grows with the value. The slower something becomes, the less it would count: a step
+    to 12, 34 and 32 times the time is missed even where all intervals are equally wide in percent.
+    """
+    gone = [column.startswith("stats_ci_99_") for column in result["result_columns"]]
+    rows = {name: [None if out else cell for out, cell in zip(gone, row, strict=False)] for name, row in result["results"].items()}
+    return result | {"results": rows}
+
+
 def file_of(result: dict) -> str:
     """The name that asv gives a result's file."""
     return f"{result['commit_hash'][:8]}-{result['env_name']}.json"
@@ -105,7 +117,7 @@ class Asv:
         self.conf: dict[str, Any] = {}
 
     def prepare(self, thresholds: dict[str, float]) -> None:
-        """Write asv's configuration beside the project's own, so that relative paths mean the same in both."""
+        """Make asv's configuration from the project's own."""
         original = self.mirror.suite / self.config.asv_config
         if not original.exists():
             raise AsvError(f"the newest commit of {self.config.branch} has no {self.config.asv_config}")
@@ -116,14 +128,18 @@ class Asv:
             "dvcs": "git",
             "branches": [self.config.branch],
             "env_dir": str(self.config.data / "work" / "env"),
-            "results_dir": str(self.config.data / "results" / "asv"),
             "html_dir": str(self.config.data / "work" / "html"),
             "build_cache_size": max(4, conf.get("build_cache_size", 2)),  # base and culprit stay built while they alternate
             "regressions_thresholds": conf.get("regressions_thresholds", {}) | own,
         }
         self.folder = original.parent
-        write_json(self.folder / "service.asv.conf.json", self.conf)
         self.know_machine()
+
+    def with_results(self, folder: Path) -> list[str]:
+        """asv's options for results in a folder; the configuration lies beside the project's, so relative paths mean the same in both."""
+        path = self.folder / "service.asv.conf.json"
+        write_json(path, self.conf | {"results_dir": str(folder)})
+        return ["--config", str(path), "--no-pull"]
 
     def know_machine(self) -> None:
         """Let asv describe the machine once, for good: its series are split by what it says, the kernel's version among it."""
@@ -176,11 +192,9 @@ class Asv:
             write_json(out / self.config.machine / file_of(result), result)
         hashes = out.with_suffix(".commits")
         hashes.write_text("\n".join(commits))
-        conf_path = self.folder / "service.run.asv.conf.json"
-        write_json(conf_path, self.conf | {"results_dir": str(out)})
         chosen = [word for pattern in bench for word in ("--bench", pattern)] + [word for env in envs for word in ("-E", env)]
         skip = ["--skip-existing"] if seed else []
-        command = ["run", "--config", str(conf_path), "--machine", self.config.machine, "--no-pull", "--show-stderr"]
+        command = ["run", *self.with_results(out), "--machine", self.config.machine, "--show-stderr"]
         self.call([*command, *skip, *chosen, f"HASHFILE:{hashes}"], f"run-{commits[0][:8]}", self.config.run_timeout)
         if not all(self.values(out, commit) for commit in commits):
             # A kill may have left half a package in the environment, which pip cannot repair: the next run makes it anew.
@@ -196,7 +210,12 @@ class Asv:
         return {key: value for result in self.results(out, commit) for key, value in values_of(result).items()}
 
     def publish(self, html: Path) -> None:
-        """Make asv's pages in the new folder `html`."""
-        conf_path = self.folder / "service.asv.conf.json"
-        if self.call(["publish", "--config", str(conf_path), "--no-pull", "--html-dir", str(html)], "publish", 3600):
+        """Make asv's pages in the new folder `html`, from a copy of the results."""
+        copy = self.config.data / "work" / "published"
+        shutil.rmtree(copy, ignore_errors=True)
+        shutil.copytree(self.config.data / "results" / "asv", copy)
+        for path in copy.glob("*/*-*.json"):
+            if result := load_result(path):
+                path.write_text(json.dumps(without_intervals(result)))
+        if self.call(["publish", *self.with_results(copy), "--html-dir", str(html)], "publish", 3600):
             raise AsvError(f"asv publish failed, see {self.logs / 'publish.log'}")

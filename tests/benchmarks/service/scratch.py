@@ -119,11 +119,11 @@ class SimulatedAsv(Asv):
         """asv's pages, or, much quicker, a page with the steps that anybody would see."""
         if self.real_pages:
             return super().publish(html)
-        commits = self.mirror.commits()
+        commits, results = self.mirror.commits(), self.config.data / "results" / "asv"
         regressions = []
         for env in self.envs:
             for entry in self.entries:
-                found = [load_result(path) for sha in commits for path in Path(self.conf["results_dir"]).glob(f"*/{sha[:8]}-{env}.json")]
+                found = [load_result(path) for sha in commits for path in results.glob(f"*/{sha[:8]}-{env}.json")]
                 values = {result["commit_hash"]: values_of(result).get(f"{env}|{entry}") for result in found if result}
                 series = [(sha, value) for sha, value in values.items() if value is not None]
                 values = [value for _, value in series]
