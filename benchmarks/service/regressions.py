@@ -129,7 +129,7 @@ class Regressions:
         record = next((known for known in self.store.records() if known["commit"] == culprit), None)
         if record is None:
             record = {**self.mirror.describe(culprit), "parent": base, "unbuildable": inside, "found": now(), "series": {}, "next": 0}
-            record |= {"reproduce": self.reproduce(base, culprit, next(iter(found))), "events": [event("regression")]}
+            record |= {"reproduce": self.reproduce(base, culprit, found), "events": [event("regression")]}
             log.warning("regression", extra={"commit": culprit, "subject": record["subject"], "series": sorted(found)})
         for key, comparison in found.items():
             env, entry = key.split("|", 1)
@@ -139,10 +139,12 @@ class Regressions:
             record["series"][key] = facts | {"link": link} | asdict(comparison)
         self.store.put_record(record, f"Regression in {culprit[:8]}: {record['subject']}")
 
-    def reproduce(self, base: str, culprit: str, key: str) -> str:
-        """The command that shows the regression in a clone of the repository."""
+    def reproduce(self, base: str, culprit: str, found: dict[str, Comparison]) -> str:
+        """The command that shows the largest slowdown in a clone of the repository: half of it is enough for asv to say so."""
+        key, comparison = max(found.items(), key=lambda item: item[1].ratio)
         env, entry = key.split("|", 1)
         chosen = ["--config", self.config.asv_config, "-E", env, "--interleave-rounds", "--bench", f"^{re.escape(entry)}$"]
+        chosen += ["--factor", f"{(1 + comparison.ratio) / 2:.3f}"]
         return shlex.join(["asv", "continuous", *chosen, base, culprit])
 
     def review(self, suspects: list[Suspect], newest: str, state: dict) -> bool:
