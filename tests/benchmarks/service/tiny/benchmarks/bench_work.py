@@ -1,4 +1,4 @@
-"""Time and ratio of a function, and the ratio of one on two threads.
+"""Time, ratio and memory of a function, and the ratio of one on two threads.
 
 A file named by TINY_FAULTS can falsify what is measured: {"ratio": 1.5, "reference": 1.3}.
 """
@@ -35,11 +35,14 @@ def track_ratio():
 
 
 def track_parallel_ratio():
-    """The time of the function on two threads in units of the reference's, measured in turn."""
+    """The time of the function on two threads in units of the reference's, measured in turn.
+
+    One call lasts so long that waking the second thread is nothing beside it.
+    """
     samples = []
     for _ in range(15):
         base = seconds(reference.sum, 40, time.perf_counter)
-        samples.append(seconds(parallel.sum, 8, time.perf_counter) / base)
+        samples.append(seconds(parallel.sum, 1, time.perf_counter) / base)
     return {"samples": samples, "number": 1}
 
 
@@ -53,11 +56,16 @@ def time_work():
     work.sum()
 
 
+def peakmem_work():
+    """The memory of a process that calls the function."""
+    work.sum()
+
+
 track_ratio.unit = track_parallel_ratio.unit = "ratio"
 track_reference.unit = "ms"
 time_work.repeat = (3, 5, 0.5)
 time_work.sample_time = 0.003
 time_work.rounds = 1
-for function in (track_ratio, track_parallel_ratio, track_reference, time_work):
+for function in (track_ratio, track_parallel_ratio, track_reference, time_work, peakmem_work):
     function.version = "1"
 del function  # asv would take it for a benchmark

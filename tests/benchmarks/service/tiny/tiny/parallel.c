@@ -1,7 +1,7 @@
 /* A sum on two threads, slow enough to be measured. `seed` keeps the compiler from computing it in advance. */
 #include <Python.h>
 
-#define COST 400000
+#define COST 8000000
 
 static volatile double seed = 0.5;
 
