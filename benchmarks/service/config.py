@@ -17,7 +17,7 @@ from pydantic.dataclasses import dataclass
 
 from benchmarks.run_asv import ROOT, variables
 
-PATHS = ("data", "webhook_secret_file", "peers", "vendor")
+PATHS = ("data", "webhook_secret_file", "vendor")
 
 
 @dataclass(frozen=True, kw_only=True, config=ConfigDict(extra="forbid", strict=True))
@@ -50,7 +50,7 @@ class Config:
     public_url: str = ""  # for links in alerts and feed; empty: http://host:port
     webhook_url: str = ""
     webhook_secret_file: Path | None = None
-    peers: Path | None = None  # peers.json of the comparison with other engines
+    peers: str = ""  # in the repository: peers.json of the comparison with other engines
     vendor: Path | None = None  # the dashboard's JavaScript; default: data/vendor
     environment: dict[str, str] = Field(default_factory=dict)  # for asv and its builds
 

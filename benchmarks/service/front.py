@@ -5,11 +5,14 @@
 
 from __future__ import annotations
 
-import re
+import json
 import statistics
+from contextlib import suppress
 from typing import Any
 
 from benchmarks.service.asv import setting_of
+from benchmarks.service.compare import references_of
+from benchmarks.service.config import Config
 from benchmarks.service.mirror import Mirror
 from benchmarks.service.notify import TEMPLATES, shown
 from benchmarks.service.regressions import is_open
@@ -17,6 +20,7 @@ from benchmarks.service.store import Store
 
 BEFORE = 10  # measured commits that the newest one is compared with
 TOP = 8
+COMPARISONS = 8  # with other engines, the newest
 VISIBLE = 0.02  # a smaller change is not coloured
 SCALES = {
     "seconds": ((1.0, "s"), (1e-3, "ms"), (1e-6, "µs"), (1e-9, "ns")),
@@ -24,8 +28,8 @@ SCALES = {
 }
 
 
-def gather(store: Store, mirror: Mirror, commits: list[str], reference: str) -> dict[str, Any]:
-    """The newest measured commit, and each value's ratio to its median over the measured commits before; not those of references."""
+def gather(store: Store, mirror: Mirror, commits: list[str], config: Config) -> dict[str, Any]:
+    """The newest measured commit, each value's ratio to its median over those before, but for references, and the other engines."""
     measured = [commit for commit in commits if store.results(commit)]
     if not measured:
         return {}
@@ -38,10 +42,22 @@ def gather(store: Store, mirror: Mirror, commits: list[str], reference: str) -> 
     for key, value in store.values(measured[-1]).items():
         before = statistics.median(earlier.get(key, [0.0]))
         env, entry = key.split("|", 1)
-        if before > 0 and not (reference and re.search(reference, entry)):
+        if before > 0 and not references_of({key: value}, config.reference):
             facts = {"entry": entry, "setting": settings[env], "unit": store.unit(entry)}
             changes.append({**facts, "before": before, "after": value, "ratio": value / before})
-    return {**mirror.describe(measured[-1]), "changes": sorted(changes, key=lambda c: c["ratio"])}
+    peers = comparisons(mirror, config.peers) if config.peers else []
+    return {**mirror.describe(measured[-1]), "changes": sorted(changes, key=lambda c: c["ratio"]), "peers": peers}
+
+
+def comparisons(mirror: Mirror, path: str) -> list[dict[str, Any]]:
+    """The newest comparisons with other engines that were committed, oldest first: commit, day, processor, rows."""
+    found = []
+    for commit, day, text in mirror.versions(path)[-COMPARISONS:]:
+        with suppress(ValueError, KeyError, TypeError, AttributeError):  # by whoever measured it, in whatever form
+            peers = json.loads(text)
+            rows = [{name: row[name] for name in ("network", "batch", "threads", "ratio", "best_other")} for row in peers["rows"]]
+            found.append({"commit": commit, "day": day, "cpu": peers["machine"]["cpu"], "rows": rows})
+    return found
 
 
 def quantity(value: float, unit: str) -> str:
@@ -63,10 +79,10 @@ def moment(stamp: str | None) -> str:
     return stamp[:16].replace("T", " ") if stamp else "never"
 
 
-def peers_rows(snapshots: list[dict]) -> list[dict]:
-    """The newest row of each comparison with the other engines, with the ratios to the best of them over time."""
+def peers_rows(comparisons: list[dict]) -> list[dict]:
+    """The newest row of each network and setting, with the ratios to the best of the other engines over time."""
     series: dict[tuple, list[dict]] = {}
-    for row in [row for snapshot in snapshots for row in snapshot.get("rows", []) if row.get("ratio")]:
+    for row in [row for comparison in comparisons for row in comparison["rows"] if row["ratio"]]:
         series.setdefault((row["network"], row["batch"], row["threads"]), []).append(row)
     return [{**rows[-1], "ratios": [row["ratio"] for row in rows]} for rows in series.values()]
 
@@ -87,6 +103,7 @@ def render(front: dict, status: dict, store: Store) -> str:
         resolved=[record for record in records if not is_open(record)][-5:],
         slower=[c for c in reversed(changes) if c["ratio"] > 1][:TOP],
         faster=[c for c in changes if c["ratio"] < 1][:TOP],
-        peers=peers_rows(store.snapshots("peers")),
+        comparisons=front.get("peers", []),
+        peers=peers_rows(front.get("peers", [])),
         noise=next((found["at"] for found in reversed(store.snapshots("noise"))), None),
     )

@@ -94,6 +94,11 @@ class Mirror:
         found = git(self.path, "show", "-s", "--format=%H%x00%an%x00%aI%x00%s", sha).rstrip("\n").split("\0")
         return dict(zip(("commit", "author", "date", "subject"), found, strict=True))
 
+    def versions(self, path: str) -> list[tuple[str, str, str]]:
+        """Each content that a file had on the branch, oldest first: the commit, its day, and the text."""
+        log = ["log", "--first-parent", "--reverse", "--diff-filter=AM", "--format=%H %cs", self.config.branch, "--", path]
+        return [(sha, day, git(self.path, "show", f"{sha}:{path}")) for sha, day in map(str.split, git(self.path, *log).splitlines())]
+
     def suite_version(self, benchmark_dir: str) -> str:
         """A name for the benchmarks of the newest commit."""
         folder = (Path(self.config.asv_config).parent / benchmark_dir).as_posix()

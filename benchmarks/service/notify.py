@@ -1,7 +1,7 @@
 """Tells people: a signed webhook whose outbox is the records of the results repository, and an Atom feed.
 
 An event of a record is undelivered until the webhook has answered, so a crash loses none. One that was delivered right before a crash is
-sent again with the same id, which the receiver can tell from `X-Event-Id`. `runner` delivers, `server` shows the feed.
+sent again with the same id, which the receiver can tell from `X-Event-Id`. `runner` lets it deliver, `server` shows the feed.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import hashlib
 import hmac
 import json
 import logging
+import time
 import urllib.request
 import uuid
 from pathlib import Path
@@ -21,6 +22,7 @@ from benchmarks.service.files import now
 from benchmarks.service.store import Store
 
 log = logging.getLogger(__name__)
+LONGEST_PAUSE = 3600.0  # seconds between two tries of a webhook that is away
 TEMPLATES = jinja2.Environment(loader=jinja2.FileSystemLoader(Path(__file__).parent), autoescape=True)
 
 
@@ -49,19 +51,37 @@ def post(body: bytes, name: str, config: Config) -> None:
     urllib.request.urlopen(urllib.request.Request(config.webhook_url, body, headers), timeout=10).close()
 
 
-def deliver(config: Config, store: Store) -> str:
-    """Send what is undelivered, one after the other; what went wrong. Without a webhook, the feed is all there is."""
-    events = [(record, event) for record in store.records() for event in record["events"] if not event["delivered"]]
-    for record, event in events if config.webhook_url else []:
-        body = json.dumps(message(record, event, config), sort_keys=True).encode()
-        try:
-            post(body, event_id(record, event, config), config)
-        except (OSError, ValueError) as error:
-            return f"webhook failed: {type(error).__name__}: {error}"
-        event["delivered"] = now()
-        store.put_record(record, f"Delivered: {event['kind']} {record['commit'][:8]}")
-        log.info("delivered", extra={"event": event["kind"], "commit": record["commit"]})
-    return ""
+class Outbox:
+    """Sends what is undelivered; while that fails, it waits twice as long before each next try."""
+
+    def __init__(self, config: Config, store: Store):
+        self.config = config
+        self.store = store
+        self.failed = ""
+        self.pause = 0.0
+        self.due = 0.0
+
+    def deliver(self) -> str:
+        """Send, when it is time for a try; what went wrong with the last one."""
+        if time.monotonic() >= self.due:
+            self.failed = self.send()
+            self.pause = min(max(2 * self.pause, self.config.poll_seconds), LONGEST_PAUSE) if self.failed else 0.0
+            self.due = time.monotonic() + self.pause
+        return self.failed
+
+    def send(self) -> str:
+        """Send one event after the other; what went wrong. Without a webhook, the feed is all there is."""
+        events = [(record, event) for record in self.store.records() for event in record["events"] if not event["delivered"]]
+        for record, event in events if self.config.webhook_url else []:
+            body = json.dumps(message(record, event, self.config), sort_keys=True).encode()
+            try:
+                post(body, event_id(record, event, self.config), self.config)
+            except (OSError, ValueError) as error:
+                return f"webhook failed: {type(error).__name__}: {error}"
+            event["delivered"] = now()
+            self.store.put_record(record, f"Delivered: {event['kind']} {record['commit'][:8]}")
+            log.info("delivered", extra={"event": event["kind"], "commit": record["commit"]})
+        return ""
 
 
 def feed(records: list[dict], config: Config) -> str:

@@ -17,10 +17,10 @@ from benchmarks.service import guard, noise
 from benchmarks.service.asv import Asv, Stopped, entry_of, name_of, values_of, versions_of
 from benchmarks.service.compare import references_of
 from benchmarks.service.config import Config
-from benchmarks.service.files import now, read_json
+from benchmarks.service.files import now
 from benchmarks.service.front import gather
 from benchmarks.service.mirror import GitError, Mirror
-from benchmarks.service.notify import deliver
+from benchmarks.service.notify import Outbox
 from benchmarks.service.publish import publish
 from benchmarks.service.regressions import Regressions
 from benchmarks.service.schedule import accept, given_up, grid, may_try, note_failure, note_success, tries
@@ -39,6 +39,7 @@ class Runner:
         self.stop = stop
         self.work = config.data / "work"
         self.store = Store(config)
+        self.outbox = Outbox(config, self.store)
         self.mirror = Mirror(config)
         self.asv = Asv(config, self.mirror, stop)
         self.regressions = Regressions(self.asv, self.store)
@@ -78,13 +79,12 @@ class Runner:
     def step(self) -> float:
         """Do the most urgent job; the seconds to wait before the next step."""
         config = self.config
-        self.trouble("webhook", deliver(config, self.store))
+        self.trouble("webhook", self.outbox.deliver())
         if free_gb(config) < config.min_free_gb:
             return self.pause  # the server says so
         commits = self.update()
         state = self.store.state()
         done, waiting = self.queue(commits, state)
-        self.collect_peers()
         self.publish(commits, waiting)
         if done and self.published[0] and self.look_at_regressions(commits, done, waiting, state):
             return 0.0
@@ -203,7 +203,7 @@ class Runner:
             return
         self.status["phase"] = "publishing"
         try:
-            publish(self.asv, gather(self.store, self.mirror, commits, self.config.reference))
+            publish(self.asv, gather(self.store, self.mirror, commits, self.config))
         except Exception as error:
             self.trouble("publish", f"publish failed: {type(error).__name__}: {error}")
             self.published = (shown, time.monotonic())
@@ -211,9 +211,3 @@ class Runner:
             self.trouble("publish")
             self.published = (source, time.monotonic())
             self.status["last_publish"] = now()
-
-    def collect_peers(self) -> None:
-        """Keep each new comparison with other engines."""
-        found = read_json(self.config.peers) if self.config.peers else {}
-        if found and found not in self.store.snapshots("peers")[-1:]:
-            self.store.put({self.store.path / "peers" / f"{now().replace(':', '')}.json": found}, "A new comparison with other engines")

@@ -1,8 +1,8 @@
 """The results: a git repository of its own, in which every file is written aside and renamed, then committed.
 
-`results/asv` is what asv reads; `regressions/` holds what people are told, `noise/` the A/A runs, `peers/` the comparisons with other
-engines, `state.json` what the runner must remember. Only what is committed counts: whatever else is found there, such as a damaged file or
-half of a write, gives way to the last commit. Who puts something in keeps the original until that has succeeded.
+`asv/` holds asv's results, `regressions/` what people are told, `noise/` the A/A runs, `state.json` what the runner must remember. Only
+what is committed counts: whatever else is found there, such as a damaged file or half of a write, gives way to the last commit. Who puts
+something in keeps the original until that has succeeded.
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ class Store:
         self.put({self.path / "state.json": state}, message)
 
     def snapshots(self, folder: str) -> list[dict]:
-        """What a folder such as `noise` or `peers` holds, oldest first."""
+        """What a folder such as `noise` holds, oldest first."""
         return list(filter(None, map(read_json, sorted((self.path / folder).glob("*.json")))))
 
     def records(self) -> list[dict]:

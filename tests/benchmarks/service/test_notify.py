@@ -6,11 +6,13 @@ import json
 import threading
 from dataclasses import replace
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from itertools import pairwise
 
 import feedparser
 import pytest
 
-from benchmarks.service.notify import deliver, feed
+from benchmarks.service import notify
+from benchmarks.service.notify import LONGEST_PAUSE, Outbox, feed
 
 
 @pytest.fixture
@@ -40,7 +42,8 @@ def test_delivered_once_and_signed(config, store, record, hook, tmp_path):
     (tmp_path / "secret").write_text("key\n")
     config = replace(config, webhook_url=url, webhook_secret_file=tmp_path / "secret")
     store.put_record(record, "A record")
-    assert deliver(config, store) == deliver(config, store) == ""
+    outbox = Outbox(config, store)
+    assert outbox.deliver() == outbox.deliver() == ""
     ((headers, body),) = got
     assert headers["X-Signature-256"] == "sha256=" + hmac.new(b"key", body, hashlib.sha256).hexdigest()
     sent = json.loads(body)
@@ -54,23 +57,35 @@ def test_a_crash_after_delivery_repeats_the_same_id(config, store, record, hook)
     config = replace(config, webhook_url=url)
     for _ in range(2):  # the second time, the note of the first delivery was lost
         store.put_record(record, "A record")
-        deliver(config, store)
+        Outbox(config, store).deliver()
     assert len(got) == 2 and got[0][0]["X-Event-Id"] == got[1][0]["X-Event-Id"]
 
 
-def test_a_webhook_that_is_down_gets_it_later(config, store, record, hook):
+def test_a_webhook_that_is_down_gets_it_later(config, store, record, hook, monkeypatch):
+    """Tries lie farther and farther apart, the trouble stays until one succeeds, and a new service tries at once."""
     url, got, answer = hook
     config = replace(config, webhook_url=url)
+    clock = [1000.0]
+    monkeypatch.setattr(notify.time, "monotonic", lambda: clock[0])
     answer[0] = 500
     store.put_record(record, "A record")
-    assert "500" in deliver(config, store) and not store.records()[0]["events"][0]["delivered"]
+    outbox, tried = Outbox(config, store), []
+    for second in range(1000, 16000, 30):
+        clock[0], before = second, len(got)
+        assert "500" in outbox.deliver()
+        tried += [second] * (len(got) - before)
+    pauses = [later - earlier for earlier, later in pairwise(tried)]
+    assert pauses == [60, 120, 240, 480, 960, 1920, *[LONGEST_PAUSE] * 3]
+    assert not store.records()[0]["events"][0]["delivered"]
     answer[0] = 200
-    assert deliver(config, store) == deliver(config, store) == "" and len(got) == 2
+    outbox = Outbox(config, store)
+    before = len(got)
+    assert outbox.deliver() == outbox.deliver() == "" and len(got) == before + 1
 
 
 def test_without_a_webhook_nothing_is_sent(config, store, record):
     store.put_record(record, "A record")
-    deliver(config, store)
+    Outbox(config, store).deliver()
     assert store.records()[0]["events"][0]["delivered"] == ""
 
 
