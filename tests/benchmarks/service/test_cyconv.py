@@ -85,7 +85,7 @@ def test_lost_threads_and_lost_optimisation(clone, tmp_path: Path):
     for i in (3, 4):  # asv wants to see the last slowdown twice, should one of the two be measured in a bad moment
         clone.commit(f"Nothing {i}")
     environment = {"PIP_CONSTRAINT": str(ROOT / "benchmarks" / "constraints.txt"), "CCACHE_DIR": str(ROOT / ".asv" / "ccache")}
-    service = Service(tmp_path / "service", clone.path, history=8, environment=environment, max_drift=0.3, aa_days=7, aa_runs=4)
+    service = Service(tmp_path / "service", clone.path, history=8, environment=environment, max_drift=0.3, pairs=12, aa_days=7, aa_runs=4)
     service.start()
     try:
         begin = time.monotonic()

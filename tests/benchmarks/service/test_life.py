@@ -128,7 +128,7 @@ def test_memory_is_named_told_and_shown(tiny, start):
     ((key, series),) = record["series"].items()
     print({key: series[key] for key in ("entry", "before", "after", "ratio", "low", "high", "confidence", "pairs", "reference")})
     assert (record["commit"], record["parent"]) == (culprit, tiny.shas[-1]) and key.endswith("peakmem_work")
-    assert 60 << 20 < series["after"] - series["before"] < 70 << 20
+    assert 55 << 20 < series["after"] - series["before"] < 70 << 20  # less than all of it where importing took more for a moment
     assert "MiB → " in service.get("/")[1].decode()
 
 
