@@ -1,4 +1,7 @@
-"""Files that survive a crash: written aside, synced, renamed. Used by every part of the service that writes."""
+"""JSON files that are never seen half written, and times. Used by every part of the service that writes.
+
+What must outlast a loss of power is committed by `store`, and git syncs it.
+"""
 
 from __future__ import annotations
 
@@ -9,27 +12,12 @@ from pathlib import Path
 from typing import Any
 
 
-def write_atomic(path: Path, data: bytes) -> None:
-    """Write `data` so that `path` holds either what it held before or all of it, whatever happens."""
+def write_json(path: Path, value: Any) -> None:
+    """Write `value` as JSON, aside and renamed: whoever reads finds what `path` held before or all of it."""
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_name(f".aside-{path.name}")
-    try:
-        with open(aside, "wb") as file:
-            file.write(data)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(aside, path)
-    except OSError:
-        aside.unlink(missing_ok=True)
-        raise
-    folder = os.open(path.parent, os.O_RDONLY)
-    os.fsync(folder)
-    os.close(folder)
-
-
-def write_json(path: Path, value: Any) -> None:
-    """Write `value` as JSON, atomically."""
-    write_atomic(path, json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False).encode() + b"\n")
+    aside.write_text(json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False) + "\n")
+    os.replace(aside, path)
 
 
 def read_json(path: Path) -> dict:

@@ -16,8 +16,6 @@ import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 
-from benchmarks.service.files import write_atomic
-
 
 @dataclass(frozen=True)
 class Vendored:
@@ -59,11 +57,12 @@ def fetch(file: Vendored, folder: Path) -> None:
             data = member.read() if member else b""
     if not file.fits(data):
         raise VendorError(f"{file.member} of {file.package} does not have the expected hash")
-    write_atomic(folder / file.name, data)
+    (folder / file.name).write_bytes(data)
 
 
 def ensure(folder: Path) -> None:
     """Fetch what is missing or damaged in the folder."""
+    folder.mkdir(parents=True, exist_ok=True)
     for file in FILES:
         path = folder / file.name
         if not path.exists() or not file.fits(path.read_bytes()):
