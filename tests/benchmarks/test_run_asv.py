@@ -39,7 +39,7 @@ def test_asv_reads_it(loaded):
 
 def test_environments_are_the_settings(loaded):
     settings = {(env.env_vars["CYCONV_ISA"], env.env_vars["OMP_NUM_THREADS"]) for env in get_environments(loaded, [])}
-    assert settings == set(itertools.product(("avx512", "avx2", "baseline"), ("1", "2")))
+    assert settings == set(itertools.product(("avx512", "avx2", "baseline", "amx"), ("1", "2")))
 
 
 def test_settings_share_one_build(loaded):
