@@ -12,6 +12,7 @@ from pathlib import Path
 from statistics import median
 
 from benchmarks.compare import Measured, commit_of, measure, medians, parse, read
+from cyconv._kernels.cpu import runnable_isas
 from cyconv.table import Table
 
 COLUMNS = {"what": "what", "time": "time: scatter", "time_most": "farthest", "ratio": "ratio: scatter", "ratio_most": "farthest"}
@@ -48,10 +49,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.noise", description=__doc__.splitlines()[0])
     parser.add_argument("--bench", nargs="+", default=[r"Layer\.(time_run|track_ratio)"], help="regular expressions of asv's names")
     parser.add_argument("--rounds", type=int, default=15, help="processes for each benchmark; default 15")
+    parser.add_argument("--isa", default=runnable_isas()[0], choices=runnable_isas())
     parser.add_argument("--threads", type=int, default=1)
     chosen = parser.parse_args()
     commit = commit_of("HEAD")
-    options = parse([commit, commit, "--bench", *chosen.bench, "--rounds", str(chosen.rounds), "--threads", str(chosen.threads)])
+    setting = ["--rounds", str(chosen.rounds), "--isa", chosen.isa, "--threads", str(chosen.threads)]
+    options = parse([commit, commit, "--bench", *chosen.bench, *setting])
     with tempfile.TemporaryDirectory() as folder:
         measure([commit], Path(folder), options, chosen.rounds)
         measured = read(Path(folder, "results"), commit)
