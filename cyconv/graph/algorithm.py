@@ -32,9 +32,8 @@ OUTPUT_CYCLES = {"F(2,3)": 60, "F(3,3)": 95, "F(4,3)": 120, "F(2,5)": 105, "F(4,
 TILE_CYCLES, TILE_CYCLES_1X1 = 105, 85
 SPLIT_CYCLES = 32
 LEAST_PRODUCTS = 32
-TILE_WEIGHT_BYTES_PER_CYCLE = 3.5
 # Winograd's layers take 1.4 to 1.6 times their estimate in these networks, those on tile registers 1.05 to 1.15 times.
-TILE_GAIN = 0.72
+TILE_GAIN = 0.68
 PHASE_CYCLES = 1  # of one float that moves into its phase
 WEIGHT_BYTES_PER_CYCLE = 6  # that one core reads beyond its own caches; Winograd's weights are up to four times as many
 
@@ -92,7 +91,7 @@ def tile_cycles(node: Node) -> float:
     steps = -(-ci // 32) * kh * kw
     product = -(-((oh - 1) * pitch + ow) // 16) * blocks * steps * (TILE_CYCLES + TILE_CYCLES_1X1 / (kh * kw))
     splitting = -(-ci // 32) * min(kh, sh) * min(kw, sw) * rows * pitch * SPLIT_CYCLES
-    return splitting + max(product, steps * blocks * 3 * 1024 / TILE_WEIGHT_BYTES_PER_CYCLE)
+    return splitting + max(product, steps * blocks * 3 * 1024 / WEIGHT_BYTES_PER_CYCLE)
 
 
 def direct_cycles(node: Node, lanes: int) -> float:

@@ -21,11 +21,14 @@ TILE_FLOATS = 256
 PARTS = 3
 STRETCH_FLOATS = second_level_floats() * 3 // 4  # of split input; the rest of the cache is for weights and outputs
 CACHED_WEIGHTS = second_level_floats() // 2
-SMALL_WEIGHTS = 4  # of the split input: below it each thread reads all weights, but splits only what it multiplies
+MANY_IMAGES = 4
+MANY_BLOCKS = 16
+SMALL_WEIGHTS = 2.5  # of the split input: below it each thread reads all weights, but splits only what it multiplies
 BAND_FLOATS = second_level_floats() // 8  # of the split input of a fused item
 LEAST_BANDS = 4
 LEAST_ROWS = 4  # of a band: each reads the rows of its neighbours that the kernel reaches as well
 ITEM_TILES = 8  # of pixels, of one item
+MOST_TILES = 4  # of pixels, in one call for one block
 LAST_TILES = 4  # that a kernel may read behind the last pixel
 
 
@@ -47,6 +50,11 @@ class Stretch:
     unit_pixels: int
     plane: int
     pairs: int
+
+    @property
+    def tiles(self) -> int:
+        """Of pixels."""
+        return self.units * self.unit_tiles
 
     @property
     def floats(self) -> int:
@@ -147,10 +155,12 @@ def stretches(window: Window, pairs: int, images: int, rows: int) -> list[Stretc
     return [stretch_of(window, pairs, (i, 1), cut) for i in range(images) for cut in split(rows, largest)]
 
 
-def groups_of(blocks: int, steps: int) -> list[tuple[int, int, int]]:
-    """(blocks, first block, where the weights begin in floats): pairs, and the last block alone if their number is odd."""
+def groups_of(blocks: int, steps: int, tiles: int) -> list[tuple[int, int, int]]:
+    """(blocks, first block, where the weights begin in floats): pairs, and the last block alone if their number is odd; all alone where one
+    call then takes all ``tiles`` of pixels, so that the weights are read straight through."""
     floats = steps * PARTS * TILE_FLOATS
-    return [(min(2, blocks - first), first, first * floats) for first in range(0, blocks, 2)]
+    size = 1 if tiles <= MOST_TILES and blocks >= MANY_BLOCKS else 2
+    return [(min(size, blocks - first), first, first * floats) for first in range(0, blocks, size)]
 
 
 def lower_bf16x3(
@@ -162,11 +172,12 @@ def lower_bf16x3(
     residual = low.blocked(node.inputs[-1]) if node.attrs.get("residual") else None
     (n, _, oh, ow), ci = node.outputs[0].shape, node.inputs[1].shape[1]
     window, pairs = Window.of(node), -(-ci // CHANNELS)
-    groups = groups_of(sum(count for _, count in sources), pairs * len(window.cells))
-    w = packed_parts(low, node, sources, pairs * len(window.cells))
+    steps = pairs * len(window.cells)
+    groups = groups_of(sum(count for _, count in sources), steps, stretch_of(window, pairs, (0, n), (0, oh)).tiles)
+    w = packed_parts(low, node, sources, groups, steps)
     blocks = [(i, b) for i, (_, count) in enumerate(sources) for b in range(count)]
     macs = numel(node.inputs[1].shape[1:]) * sum(v.shape[1] for v in node.outputs) * ow
-    rows = fused_rows(window, pairs, oh, w.buffer.floats)
+    rows = fused_rows(window, pairs, oh) if fuses(window, pairs, n, oh, w.buffer.floats) else 0
     fused = rows > 0 and n * -(-oh // rows) >= LEAST_BANDS
     cut = [stretch_of(window, pairs, (0, 1), (0, rows), False)] if fused else stretches(window, pairs, n, oh)
     for s in cut:
@@ -174,13 +185,13 @@ def lower_bf16x3(
         if not fused:
             emit_split(low, node, x, v, s, window)
         following: list[Weights] = []
-        steps = [(j * s.plane + at) * CHANNELS for j in range(pairs) for at in window.offsets(s.phase_rows)]
+        offsets = [(j * s.plane + at) * CHANNELS for j in range(pairs) for at in window.offsets(s.phase_rows)]
 
-        def make(s=s, v=v, steps=steps, following=following):
+        def make(s=s, v=v, offsets=offsets, following=following):
             res = residual.operand() if residual is not None else None
             operands = (v.operand(), w.operand(), *following_weights(following, w), bias.operand(), res, [t.operand() for t in outs])
             source = x.operand() if fused else None
-            return TileProduct(ProductSpec(*operands, blocks, groups, steps, s, ITEM_TILES, source, window, oh, s.floats, *activation))
+            return TileProduct(ProductSpec(*operands, blocks, groups, offsets, s, ITEM_TILES, source, window, oh, s.floats, *activation))
 
         reads = [x if fused else v, w, bias] + ([residual] if residual is not None else [])
         task = low.emit_node(node, make, reads, outs + ([v] if fused else []), "bfloat16 x 3" if fused else "bfloat16 x 3 product")
@@ -189,12 +200,16 @@ def lower_bf16x3(
         task.following = following
 
 
-def fused_rows(window: Window, pairs: int, oh: int, weights: int) -> int:
-    """Output rows of a fused item: few positions that belong to no pixel, and few rows split twice. 0 where the weights do not stay in the
-    cache beside an item, or the split input of an image does and is not large against them."""
-    whole = image_floats(window, pairs, oh)
-    if weights > CACHED_WEIGHTS or (whole < STRETCH_FLOATS and whole < SMALL_WEIGHTS * weights):
-        return 0
+def fuses(window: Window, pairs: int, images: int, rows: int, weights: int) -> bool:
+    """Whether the product splits its input itself: where the weights stay in the cache beside an item, and the split input of an image does
+    not, or is large against them, or where many images share the weights of a 1x1 layer that has fewer outputs than inputs."""
+    whole = image_floats(window, pairs, rows)
+    reduces = len(window.cells) == 1 and images >= MANY_IMAGES and weights <= (pairs * CHANNELS) ** 2 * PARTS // 2
+    return weights <= CACHED_WEIGHTS and (whole >= min(STRETCH_FLOATS, SMALL_WEIGHTS * weights) or reduces)
+
+
+def fused_rows(window: Window, pairs: int, oh: int) -> int:
+    """Output rows of a fused item: few positions that belong to no pixel, and few rows split twice; 0 where none fits."""
     best, best_cost = 0, inf
     for rows in range(1, oh + 1):
         if image_floats(window, pairs, rows) > BAND_FLOATS:
@@ -214,22 +229,15 @@ def emit_split(low: Lowering, node: Node, x: Tensor, v: Tensor, s: Stretch, wind
     low.emit(task)
 
 
-def packed_parts(low: Lowering, node: Node, sources: list[tuple[Value, int]], steps: int) -> Tensor:
+def packed_parts(low: Lowering, node: Node, sources: list[tuple[Value, int]], groups: list[tuple[int, int, int]], steps: int) -> Tensor:
     """Emit the packing of the weights' parts; the tensor that holds them, group after group."""
-    total = sum(count for _, count in sources)
-    floats = steps * PARTS * total * TILE_FLOATS
+    places = [(at + b * TILE_FLOATS, count) for count, _, at in groups for b in range(count)]
+    floats = steps * PARTS * len(places) * TILE_FLOATS
     packed = tensor(Buffer("constant", floats, name=f"{node.name} weights"), (1, 1, 1, floats), 1)
     first = 0
     for weight, count in sources:
-        raw = low.raw(weight, 0)
-        placed = []
-        for k in range(first, first + count):
-            in_group, blocks = k % 2, min(2, total - k // 2 * 2)
-            placed.append((k // 2 * 2 * steps * PARTS * TILE_FLOATS + in_group * TILE_FLOATS, blocks))
-
-        def make(raw=raw, weight=weight, placed=placed):
-            return PackParts(raw.operand(), packed.operand(), placed)
-
+        raw, placed = low.raw(weight, 0), places[first : first + count]
+        make = lambda raw=raw, placed=placed: PackParts(raw.operand(), packed.operand(), placed)  # noqa: E731
         task = Task("pack", node.name, make, [raw.buffer], [packed.buffer], shape=(floats,), algorithm="split weights")
         task.out_bytes = 4 * floats
         low.emit(task, [low.constant_array(weight)])

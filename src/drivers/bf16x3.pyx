@@ -29,6 +29,7 @@ from cyconv._kernels.step cimport Step, allocate, at, blocks, copy_ints, next_it
 
 cdef enum:
     LINE_FLOATS = 16         # of what one prefetch brings
+    STREAM_STEPS = 4         # ahead
     SPLIT_PIXELS = 128       # of one split item, about: 1 to 2 µs
     ALIGNED_FLOATS = 16
 
@@ -292,7 +293,12 @@ cdef void group_item(const job_t *job, ptrdiff_t item) noexcept nogil:
     cdef const group_t *g = p.groups + item // places
     cdef int32_t unit = item % places // p.unit_items, tile = item % p.unit_items * p.item_tiles
     cdef int32_t end = min(tile + p.item_tiles, job.s.unit_tiles), most = most_tiles(g)
-    cdef stream_t stream = spread(p, ahead_of(&p.schedule, job.run, g - p.groups, item), (end - tile + most - 1) // most)
+    cdef stream_t stream
+    if job.s.units * job.s.unit_tiles <= most:  # the weights are read once, straight through
+        stream.at = <const char *> (at(job.run, &p.schedule.w) + g.weights + STREAM_STEPS * CY_PARTS * g.n_blocks * CY_TILE_FLOATS)
+        stream.lines = g.n_blocks * CY_PARTS * CY_TILE_FLOATS // LINE_FLOATS // CY_PRODUCTS
+    else:
+        stream = spread(p, ahead_of(&p.schedule, job.run, g - p.groups, item), (end - tile + most - 1) // most)
     while tile < end:
         multiply(job, g, unit, tile, min(most, end - tile), &stream)
         tile += most

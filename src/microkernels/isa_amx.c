@@ -107,7 +107,7 @@ static void store__amx(const cy_tile_store_args *a) {
 #define W(t, p, i, n) _tile_loadd(t, w + ((p) * (n) + (i)) * TILE_BF16, ROW_BYTES);
 /* Before each product, since prefetches that wait for memory take up the buffers through which the tiles are loaded. */
 #define PREFETCH \
-  for (ptrdiff_t l = 0; l < lines; l++, ahead += ROW_BYTES) _mm_prefetch(ahead, _MM_HINT_T1);
+  for (ptrdiff_t l = 0; l < lines; l++, ahead += ROW_BYTES) _mm_prefetch(ahead, _MM_HINT_T2);
 #define STEPS(n, ...)                                                    \
   const char *ahead = a->prefetch;                                       \
   const ptrdiff_t lines = a->prefetch_lines;                             \

@@ -35,10 +35,11 @@ def everywhere(request, monkeypatch):
     """All convolutions on tile registers: whole images in a stretch, in bands of few rows, or with the split in the product."""
     monkeypatch.setattr(choices, "tile_cycles", lambda node: 0.0)
     if request.param == "fused":
-        monkeypatch.setattr(lower_bf16x3, "fused_rows", lambda window, pairs, oh, weights: min(3, oh))
+        monkeypatch.setattr(lower_bf16x3, "fuses", lambda *sizes: True)
+        monkeypatch.setattr(lower_bf16x3, "fused_rows", lambda window, pairs, oh: min(3, oh))
         monkeypatch.setattr(lower_bf16x3, "LEAST_BANDS", 1)
     else:
-        monkeypatch.setattr(lower_bf16x3, "fused_rows", lambda window, pairs, oh, weights: 0)
+        monkeypatch.setattr(lower_bf16x3, "fuses", lambda *sizes: False)
         monkeypatch.setattr(lower_bf16x3, "STRETCH_FLOATS", 1 if request.param == "bands" else 1 << 20)
     return request.param
 
