@@ -2,7 +2,8 @@
 
 Layer: drivers; the lowering makes the steps for max, average, p-norm and adaptive pools alike: it lists where each window begins inside
 the volume and how many slices, rows and columns of it lie inside. An item is a band of output rows of one channel block of one image (for
-indices, one plane): it writes only these, so items are independent, and a band's input rows stay in the first-level cache.
+indices, one plane): it writes only these, so items are independent, and a band's input rows stay in the first-level cache. Bands come
+before blocks, so that threads have neighbouring rows of all channels, as products do that go band by band.
 """
 
 from libc.math cimport INFINITY
@@ -16,6 +17,7 @@ from cyconv._kernels.step cimport (
 
 cdef enum:
     ITEM_FLOATS = 8192  # output of one item, 32 KiB: some microseconds of work for one atomic addition
+    SMALL_PIXELS = 64   # up to here one band an image; of larger ones each thread has rows of its own, which it next multiplies
 
 ctypedef void (*pool_fn)(const cy_pool_args *) noexcept nogil
 
@@ -111,7 +113,7 @@ cdef void pool_share(const void *params, const run_t *run) noexcept nogil:
         item = next_item(run, p.n_items)
         if item >= p.n_items:
             return
-        band, block, image = item % p.bands, item // p.bands % n_blocks, item // p.bands // n_blocks
+        block, band, image = item % n_blocks, item // n_blocks % p.bands, item // p.bands // n_blocks
         z = image % t.out_depth
         x = at(run, &p.x) + (image // t.out_depth * t.depth + t.slice_start[z]) * p.x.n_stride + block * p.x.c_stride
         a.n_slices = t.n_slices[z]
@@ -169,6 +171,8 @@ cdef class Pool(Step):
         p.power, p.absolute = power, absolute
         find_run(p)
         p.band_rows = max(1, ITEM_FLOATS // max(1, p.y.w * p.y.lanes))
+        if p.y.h * p.y.w > SMALL_PIXELS:
+            p.band_rows = min(p.band_rows, (p.y.h + 1) // 2)
         p.bands = max(1, (p.y.h + p.band_rows - 1) // p.band_rows)
         p.n_items = p.y.n * blocks(&p.y) * p.bands
 
