@@ -3,7 +3,7 @@
 Layer: drivers. graph/lower_bf16x3 cuts the output into stretches whose split input stays in the cache and makes two steps of each,
 `Split`, then `TileProduct`. The micro-kernels, with the arithmetic and its error, are those of microkernels/isa_amx.c.
 
-    V[p·part + ((j·plane + (i·phases + f)·R·P + r·P + x)·32 + c]      split input of a stretch, in bfloat16: part p, channels 32·j + c of
+    V[p·part + (j·plane + (i·phases + f)·R·P + r·P + x)·32 + c]      split input of a stretch, in bfloat16: part p, channels 32·j + c of
                                                                       image i, of phase f the pixel x in row r
     W[group][step][part][block of the group][16 pairs of channels][16 outputs][2]      packed weights, in bfloat16
 
