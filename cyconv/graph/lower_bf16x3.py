@@ -156,9 +156,11 @@ def stretches(window: Window, pairs: int, images: int, rows: int) -> list[Stretc
 
 
 def groups_of(blocks: int, steps: int, tiles: int) -> list[tuple[int, int, int]]:
-    """(blocks, first block, where the weights begin in floats): pairs, and the last block alone if their number is odd; all alone where one
-    call then takes all ``tiles`` of pixels, so that the weights are read straight through, and where a pair's would not stay in the cache beside
-    those of the next."""
+    """(blocks, first block, where the weights begin in floats): pairs, and the last block alone if their number is odd.
+
+    All are alone where one call then takes all ``tiles`` of pixels, so that the weights are read straight through, and where a pair's
+    would not stay in the cache beside those of the next.
+    """
     floats = steps * PARTS * TILE_FLOATS
     straight = tiles <= MOST_TILES and blocks >= MANY_BLOCKS
     size = 1 if straight or 2 * floats > second_level_floats() // 4 else 2
