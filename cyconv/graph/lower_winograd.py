@@ -162,7 +162,7 @@ def lower_part(
     u = packed(low, node, kind, part, sizes)
     total = x.dims[0] * down * across
     for first, count in stretches(total, per_tile):
-        tiles_first = len(set(sizes)) == 1 and u.buffer.floats <= 2 * per_tile * count
+        tiles_first = len(set(sizes)) == 1 and u.buffer.floats <= SMALL_WEIGHTS * per_tile * count
         stretch = Stretch(kind.index, kind.m, kind.n, first, count, across, down, *padding, tiles_first)
         groups, pieces = plan_groups(kind, count, ci, sizes, lanes)
         scratch_floats = kind.n**2 * max(g.n_blocks * item_tiles(g, pieces) for g in groups) * lanes

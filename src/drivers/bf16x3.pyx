@@ -31,7 +31,6 @@ cdef enum:
     LINE_FLOATS = 16         # of what one prefetch brings
     STREAM_STEPS = 4         # ahead
     SPLIT_PIXELS = 128       # of one split item, about: 1 to 2 µs
-    ALIGNED_FLOATS = 16
 
 
 # How a stretch lies over the images, and V over memory; fields of a cyconv.graph.lower_bf16x3.Stretch.
