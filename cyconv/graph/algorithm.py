@@ -14,7 +14,7 @@ from math import inf
 from cyconv._kernels.cpu import conv_pixels, has_tiles
 from cyconv._kernels.prefetch import second_level_floats
 from cyconv.graph.ir import Node
-from cyconv.graph.select import group_blocks, split, tiling
+from cyconv.graph.select import CHANNELS, PARTS, PIXELS, TILE_FLOATS, group_blocks, split, tiling
 from cyconv.winograd import ALL, AUTOMATIC, Winograd
 
 BY_NAME = {kind.name: kind for kind in ALL}
@@ -86,12 +86,12 @@ def tile_cycles(node: Node) -> float:
     if not has_tiles() or node.op != "conv2d" or a["groups"] > 1 or ci * kh * kw < LEAST_PRODUCTS:
         return inf
     (sh, sw), (dh, dw), (_, _, oh, ow) = a["stride"], a["dilation"], node.outputs[0].shape
-    blocks = sum(-(-v.shape[1] // 16) for v in node.outputs)
+    blocks, pairs = sum(-(-v.shape[1] // 16) for v in node.outputs), -(-ci // CHANNELS)
     rows, pitch = oh + (kh - 1) * dh // sh, ow + (kw - 1) * dw // sw
-    steps = -(-ci // 32) * kh * kw
-    product = -(-((oh - 1) * pitch + ow) // 16) * blocks * steps * (TILE_CYCLES + TILE_CYCLES_1X1 / (kh * kw))
-    splitting = -(-ci // 32) * min(kh, sh) * min(kw, sw) * rows * pitch * SPLIT_CYCLES
-    return splitting + max(product, steps * blocks * 3 * 1024 / WEIGHT_BYTES_PER_CYCLE)
+    steps = pairs * kh * kw
+    product = -(-((oh - 1) * pitch + ow) // PIXELS) * blocks * steps * (TILE_CYCLES + TILE_CYCLES_1X1 / (kh * kw))
+    splitting = pairs * min(kh, sh) * min(kw, sw) * rows * pitch * SPLIT_CYCLES
+    return splitting + max(product, steps * blocks * PARTS * TILE_FLOATS * 4 / WEIGHT_BYTES_PER_CYCLE)
 
 
 def direct_cycles(node: Node, lanes: int) -> float:

@@ -15,7 +15,7 @@ import numpy as np
 
 from cyconv.graph.algorithm import BY_NAME, direct_cycles, ranked, reduced, tile_cycles, winograd_cycles
 from cyconv.graph.budget import within_budget
-from cyconv.graph.ir import Graph, Node
+from cyconv.graph.ir import Graph, Node, branches_of
 from cyconv.graph.layout import round_up
 from cyconv.graph.options import Options
 from cyconv.graph.pinned import Choice, choices_of
@@ -115,8 +115,7 @@ def on_tiles(graph: Graph, node: Node, lanes: int) -> bool:
     """Whether a direct product is computed on tile registers: where they are faster, with weights that are constant and finite."""
     if is_linear(node) or 0 in node.outputs[0].shape or tile_cycles(node) >= direct_cycles(node, lanes):
         return False
-    weights = node.inputs[1 : 1 + node.attrs.get("branches", 1) * (2 if node.attrs["has_bias"] else 1) : 2 if node.attrs["has_bias"] else 1]
-    return all(v in graph.constants and bool(np.isfinite(graph.constants[v]).all()) for v in weights)
+    return all(w in graph.constants and bool(np.isfinite(graph.constants[w]).all()) for w, _ in branches_of(node))
 
 
 def choose_algorithms(graph: Graph, options: Options, lanes: int, like: Mapping[str, Choice] | None = None) -> dict[str, Choice]:

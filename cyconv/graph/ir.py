@@ -47,6 +47,13 @@ class Node:
         return f"{self.outputs} = {self.op}({self.inputs}, {self.attrs})"
 
 
+def branches_of(node: Node) -> list[tuple[Value, Value | None]]:
+    """(weight, bias or None) of each branch of a product; several where sibling 1x1 convolutions were merged."""
+    each = 2 if node.attrs["has_bias"] else 1
+    starts = range(1, 1 + each * node.attrs.get("branches", 1), each)
+    return [(node.inputs[i], node.inputs[i + 1] if each == 2 else None) for i in starts]
+
+
 class Graph:
     """``inputs`` and ``outputs`` (lists of Value), ``nodes`` in running order, ``constants`` (Value → read-only array).
 

@@ -13,12 +13,8 @@ from cyconv._kernels.prefetch import second_level_floats
 from cyconv.graph.ir import Node, Value
 from cyconv.graph.layout import Buffer, Operand, Task, Tensor, Weights, following_weights, numel, tensor
 from cyconv.graph.lower import Lowering
-from cyconv.graph.select import split
+from cyconv.graph.select import CHANNELS, PARTS, PIXELS, TILE_FLOATS, split
 
-PIXELS = 16  # of a tile
-CHANNELS = 32  # of a step
-TILE_FLOATS = 256
-PARTS = 3
 STRETCH_FLOATS = second_level_floats() * 3 // 4  # of split input; the rest of the cache is for weights and outputs
 CACHED_WEIGHTS = second_level_floats() // 2
 MANY_IMAGES = 4
@@ -120,6 +116,10 @@ class Window:
         """Pixels of a phase's row."""
         return self.ow + max(x // self.stride[1] for _, x in self.cells)
 
+    def tiles(self, rows: int) -> int:
+        """Tiles of pixels that cover so many output rows."""
+        return -(-((rows - 1) * self.pitch + self.ow) // PIXELS)
+
     def offsets(self, phase_rows: int) -> list[int]:
         """Where the cells lie relative to a pixel's position, in pixels."""
         (sh, sw), phases = self.stride, self.phases
@@ -136,11 +136,10 @@ def stretch_of(window: Window, pairs: int, images: tuple[int, int], rows: tuple[
     phase_rows, pitch, phases = rows[1] + window.more_rows, window.pitch, len(window.phases)
     joined = join and len(window.cells) == 1
     units, unit_rows = (1, images[1] * rows[1]) if joined else (images[1], rows[1])
-    tiles = -(-((unit_rows - 1) * pitch + window.ow) // PIXELS)
     plane = images[1] * phases * phase_rows * pitch + LAST_TILES * PIXELS
     # An odd number of cache lines: then planes do not compete for the same sets of the first-level cache.
     return Stretch(
-        images[0], images[1], rows[0], rows[1], window.ow, pitch, phase_rows, phases, units, unit_rows, tiles,
+        images[0], images[1], rows[0], rows[1], window.ow, pitch, phase_rows, phases, units, unit_rows, window.tiles(unit_rows),
         phases * phase_rows * pitch, plane | 1, pairs,
     )  # fmt: skip
 
@@ -200,7 +199,7 @@ def lower_bf16x3(
         reads = [x if fused else v, w, bias] + ([residual] if residual is not None else [])
         task = low.emit_node(node, make, reads, outs + ([v] if fused else []), "bfloat16 x 3" if fused else "bfloat16 x 3 product")
         task.macs = macs * (n * oh if fused else s.images * s.rows)
-        task.weights = Weights(w, w.buffer.floats if fused else groups[1][2] if len(groups) > 1 else w.buffer.floats, not fused)
+        task.weights = Weights(w, w.buffer.floats if fused or len(groups) == 1 else groups[1][2], not fused)
         task.following = following
 
 
@@ -218,7 +217,7 @@ def fused_rows(window: Window, pairs: int, oh: int) -> int:
     for rows in range(1, oh + 1):
         if image_floats(window, pairs, rows) > BAND_FLOATS:
             break
-        tiles = -(-((rows - 1) * window.pitch + window.ow) // PIXELS)
+        tiles = window.tiles(rows)
         cost = -(-oh // rows) * (tiles + tiles % 2 + 0.2 * len(window.phases) * (rows + window.more_rows) * window.pitch / PIXELS)
         cost *= 1 + 0.5 / -(-oh // rows)  # the last item that a thread waits for
         if cost < best_cost:

@@ -13,7 +13,7 @@ from cyconv._kernels.conv import Conv
 from cyconv._kernels.cpu import conv_pixels, lanewise_pixels
 from cyconv._kernels.movement import Pack, PadVector
 from cyconv._kernels.prefetch import second_level_floats
-from cyconv.graph.ir import Node, Value
+from cyconv.graph.ir import Node, Value, branches_of
 from cyconv.graph.layout import (
     NO_BORDER,
     Buffer,
@@ -147,33 +147,33 @@ class Tables:
     bands_first: bool = False
 
 
+def activation_of(node: Node) -> tuple[int, float, float, float]:
+    """(act, lo, hi, slope) of what a product's store applies, as in microkernels.h."""
+    kind, lo, hi, slope = node.attrs.get("activation", NO_ACTIVATION)
+    return ACTIVATIONS[kind], lo, hi, slope
+
+
 @lowers("conv2d", "conv3d")
 def lower_conv2d(low: Lowering, node: Node) -> None:
     """Choose the kind, bring the input into its layout, emit the packing and the product."""
     attrs, lanes = node.attrs, low.lanes
-    branches = attrs.get("branches", 1)
-    per_branch = 2 if attrs["has_bias"] else 1
-    weights = [(node.inputs[1 + i * per_branch], node.inputs[2 + i * per_branch] if attrs["has_bias"] else None) for i in range(branches)]
+    weights = branches_of(node)
     groups, (ci_g, *kernel) = attrs["groups"], weights[0][0].shape[1:]
     co_g = weights[0][0].shape[0] // groups
     if 0 in node.outputs[0].shape:
         for v in node.outputs:
             low.new_blocked(v)
         return
+    whole = [Source(w, b, 0, w.shape[0], (0, ci_g), i, 0) for i, (w, b) in enumerate(weights)]
     if attrs.get("winograd"):
-        bias = packed_biases(low, node.name, [Source(*weights[0], 0, groups * co_g, (0, ci_g), 0, 0)])
-        act, lo, hi, slope = attrs.get("activation", NO_ACTIVATION)
-        lower_winograd(low, node, attrs["winograd"], bias, (ACTIVATIONS[act], lo, hi, slope))
+        lower_winograd(low, node, attrs["winograd"], packed_biases(low, node.name, whole), activation_of(node))
         return
     if attrs.get("tiles"):
-        counts = [(w, -(-w.shape[0] // lanes)) for w, _ in weights]
-        bias = packed_biases(low, node.name, [Source(w, b, 0, w.shape[0], (0, ci_g), i, 0) for i, (w, b) in enumerate(weights)])
-        act, lo, hi, slope = attrs.get("activation", NO_ACTIVATION)
-        lower_bf16x3(low, node, counts, bias, (ACTIVATIONS[act], lo, hi, slope))
+        counts = [(s.weight, s.blocks(lanes)) for s in whole]
+        lower_bf16x3(low, node, counts, packed_biases(low, node.name, whole), activation_of(node))
         return
     if suits_planes(low, node):
-        act, lo, hi, slope = attrs.get("activation", NO_ACTIVATION)
-        lower_planes(low, node, (ACTIVATIONS[act], lo, hi, slope))
+        lower_planes(low, node, activation_of(node))
         return
     if groups > 1 and co_g < lanes:
         kind, x = "lanewise", expanded_input(low, node, ci_g, co_g)
@@ -181,14 +181,12 @@ def lower_conv2d(low: Lowering, node: Node) -> None:
         kind, x = "planar", planar_input(low, node)
     else:
         kind, x = "dense", blocked_input(low, node)
-    sources = []
+    sources = whole
     if groups > 1 and kind == "dense":
         per_group = -(-co_g // lanes)
         w, b = weights[0]
         sources = [Source(w, b, g * co_g, co_g, (g * ci_g, ci_g), 0, g * per_group) for g in range(groups)]
-    else:
-        sources = [Source(w, b, 0, w.shape[0], (0, ci_g), i, 0) for i, (w, b) in enumerate(weights)]
-    scattered = len(sources) > 1 and branches == 1 and co_g % lanes != 0
+    scattered = len(sources) > 1 and len(whole) == 1 and co_g % lanes != 0
     outs = [grouped_output(low, node, len(sources), co_g)] if scattered else [low.new_blocked(v) for v in node.outputs]
     residual = low.blocked(node.inputs[-1]) if attrs.get("residual") else None
     size, out = node.inputs[0].shape[2:], node.outputs[0].shape[2:]
@@ -431,9 +429,9 @@ def packed_biases(low: Lowering, name: str, sources: list[Source]) -> Tensor:
 
 def make_spec(p: Product, w: Tensor, bias: Tensor, following: list[Weights], tables: dict) -> ConvSpec:
     """The step's description with placed operands."""
-    attrs, x, out = p.node.attrs, p.x, p.outs[0]
+    x, out = p.x, p.outs[0]
     sh, sw = p.stride
-    kind, lo, hi, slope = attrs.get("activation", NO_ACTIVATION)
+    act, lo, hi, slope = activation_of(p.node)
     res = p.residual
     after, after_floats = following_weights(following, w)
     if p.images_are_pixels:
@@ -459,7 +457,7 @@ def make_spec(p: Product, w: Tensor, bias: Tensor, following: list[Weights], tab
         pointwise=pointwise(p),
         lanewise=p.kind == "lanewise",
         bfloat16=p.bfloat16,
-        act=ACTIVATIONS[kind],
+        act=act,
         lo=lo,
         hi=hi,
         slope=slope,

@@ -14,6 +14,9 @@ from math import inf
 # enough for two threads to finish together.
 ITEM_MACS = 1_000_000
 
+# Tile registers (microkernels/isa_amx.c): pixels of a tile, channels of a step, floats of a tile, parts of a float.
+PIXELS, CHANNELS, TILE_FLOATS, PARTS = 16, 32, 256, 3
+
 
 @dataclass(frozen=True)
 class Tiling:

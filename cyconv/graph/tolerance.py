@@ -16,7 +16,7 @@ from math import isnan
 import numpy as np
 
 from cyconv.graph.accuracy import relative_errors
-from cyconv.graph.ir import Graph, Node, Value
+from cyconv.graph.ir import Graph, Node, Value, branches_of
 from cyconv.graph.options import Options
 from cyconv.graph.pinned import Choice
 from cyconv.ops import OPS
@@ -30,8 +30,7 @@ class Sample:
     """A piece of one product of ``graph``, whose weights are constants: measures each choice once."""
 
     def __init__(self, graph: Graph, node: Node):
-        per_branch = 2 if node.attrs["has_bias"] else 1
-        branches = [graph.constants[v] for v in node.inputs[1 : 1 + per_branch * node.attrs.get("branches", 1) : per_branch]]
+        branches = [graph.constants[weight] for weight, _ in branches_of(node)]
         if node.op == "linear" or node.attrs.get("linear"):
             self.op, self.attrs = "linear", {}
             (weight,) = branches
