@@ -18,7 +18,6 @@ from cyconv.graph.select import CHANNELS, PARTS, PIXELS, TILE_FLOATS, split
 STRETCH_FLOATS = second_level_floats() * 3 // 4  # of split input; the rest of the cache is for weights and outputs
 CACHED_WEIGHTS = second_level_floats() // 2
 MANY_IMAGES = 4
-MANY_BLOCKS = 16
 SMALL_WEIGHTS = 2.5  # of the split input: below it each thread reads all weights, but splits only what it multiplies
 BAND_FLOATS = second_level_floats() // 8  # of the split input of a fused item
 LEAST_BANDS = 4
@@ -157,12 +156,11 @@ def stretches(window: Window, pairs: int, images: int, rows: int) -> list[Stretc
 def groups_of(blocks: int, steps: int, tiles: int) -> list[tuple[int, int, int]]:
     """(blocks, first block, where the weights begin in floats): pairs, and the last block alone if their number is odd.
 
-    All are alone where one call then takes all ``tiles`` of pixels, so that the weights are read straight through, and where a pair's
-    would not stay in the cache beside those of the next.
+    All are alone where a pair's weights would not stay in the cache beside those of the next. That is a smaller part of it where one call
+    for a single block takes all ``tiles`` of pixels, since its weights are then read straight through.
     """
     floats = steps * PARTS * TILE_FLOATS
-    straight = tiles <= MOST_TILES and blocks >= MANY_BLOCKS
-    size = 1 if straight or 2 * floats > second_level_floats() // 4 else 2
+    size = 1 if 2 * floats > second_level_floats() // (8 if tiles <= MOST_TILES else 4) else 2
     return [(min(size, blocks - first), first, first * floats) for first in range(0, blocks, size)]
 
 
