@@ -22,7 +22,8 @@ SMALL_WEIGHTS = 2.5  # of the split input: below it each thread reads all weight
 BAND_FLOATS = second_level_floats() // 8  # of the split input of a fused item
 LEAST_BANDS = 4
 LEAST_ROWS = 4  # of a band: each reads the rows of its neighbours that the kernel reaches as well
-ITEM_TILES = 8  # of pixels, of one item
+ITEM_TILES = 8  # of pixels, of one item, at most
+FEW_WEIGHTS = 2  # of the split input: up to here several threads go place by place
 MOST_TILES = 4  # of pixels, in one call for one block
 LAST_TILES = 4  # that a kernel may read behind the last pixel
 
@@ -52,6 +53,13 @@ class Stretch:
         return self.units * self.unit_tiles
 
     @property
+    def item_tiles(self) -> int:
+        """Of pixels of one item: about equally many, unless more would be left without a second one."""
+        equal = -(-self.unit_tiles // -(-self.unit_tiles // ITEM_TILES))
+        single = self.unit_tiles // equal * (equal % 2) + self.unit_tiles % equal % 2
+        return equal + equal % 2 if single > 1 else equal
+
+    @property
     def floats(self) -> int:
         """Of the split input."""
         return PARTS * self.pairs * self.plane * CHANNELS // 2
@@ -73,6 +81,7 @@ class ProductSpec:
     steps: list[int]
     stretch: Stretch
     item_tiles: int
+    places_first: bool
     source: Operand | None
     window: Window
     oh: int
@@ -185,14 +194,15 @@ def lower_bf16x3(
         v = low.scratch(s.floats * (low.max_threads if fused else 1), f"{node.name} parts")
         if not fused:
             emit_split(low, node, x, v, s, window)
+        places = not fused and s.tiles > ITEM_TILES and w.buffer.floats <= FEW_WEIGHTS * s.floats
         following: list[Weights] = []
         offsets = [(j * s.plane + at) * CHANNELS for j in range(pairs) for at in window.offsets(s.phase_rows)]
 
-        def make(s=s, v=v, offsets=offsets, following=following):
+        def make(s=s, v=v, offsets=offsets, following=following, places=places):
             res = residual.operand() if residual is not None else None
             operands = (v.operand(), w.operand(), *following_weights(following, w), bias.operand(), res, [t.operand() for t in outs])
             source = x.operand() if fused else None
-            return TileProduct(ProductSpec(*operands, blocks, groups, offsets, s, ITEM_TILES, source, window, oh, s.floats, *activation))
+            return TileProduct(ProductSpec(*operands, blocks, groups, offsets, s, s.item_tiles, places, source, window, oh, s.floats, *activation))
 
         reads = [x if fused else v, w, bias] + ([residual] if residual is not None else [])
         task = low.emit_node(node, make, reads, outs + ([v] if fused else []), "bfloat16 x 3" if fused else "bfloat16 x 3 product")

@@ -12,8 +12,9 @@ neighbouring pixels of one phase. Rows of V are as long as the widest tap needs,
 belong to no pixel are not stored. Positions p = r·P + x are counted through the rows of a *unit* and cut into tiles of 16; a unit is an
 image, or all images of the stretch where a tap reads nothing but its own pixel.
 
-Split items are (pair of channel blocks, image, phase, rows), product items (group, tiles): each writes what no other writes, and a sum
-stays inside one item. Where the weights stay in the cache there is no `Split`: an item of the product is a band of rows for all groups,
+Split items are (pair of channel blocks, image, phase, rows), product items (group, place), where a place is some tiles of a unit: each
+writes what no other writes, and a sum stays inside one item. Group by group the weights are read once. Where they are not many, several
+threads go place by place: what a thread multiplies with is then mostly what it has split, and not in the other's cache. Where the weights stay in the cache there is no `Split`: an item of the product is a band of rows for all groups,
 and makes the parts of its input itself.
 """
 
@@ -161,7 +162,8 @@ cdef struct block_t:
 cdef struct product_params:
     operand_t v                  # IN   or SCRATCH, v_floats for each thread, if `fused`
     source_t source              # IN   if `fused`
-    schedule_t schedule          # IN   packed weights, and in which order they are read
+    schedule_t schedule          # IN   packed weights, and in which order they are read, group by group
+    schedule_t by_place          # the same, place by place, if places_first
     operand_t bias               # IN   one vector per output block
     operand_t residual           # IN   if has_residual
     operand_t *outs              # OUT
@@ -172,6 +174,7 @@ cdef struct product_params:
     ptrdiff_t n_groups, n_steps, n_items
     ptrdiff_t item_tiles         # of pixels; if not `fused`
     ptrdiff_t unit_items
+    bint places_first            # on several threads
     ptrdiff_t bands, oh, v_floats  # if `fused`
     bint fused, has_residual
     int act
@@ -288,16 +291,21 @@ cdef void multiply(const job_t *job, const group_t *g, int32_t unit, int32_t til
 cdef void group_item(const job_t *job, ptrdiff_t item) noexcept nogil:
     """Some tiles of pixels of one group, from parts that all threads share."""
     cdef const product_params *p = job.p
+    cdef bint by_place = p.places_first and job.run.n_threads > 1
     cdef ptrdiff_t places = job.s.units * p.unit_items
-    cdef const group_t *g = p.groups + item // places
-    cdef int32_t unit = item % places // p.unit_items, tile = item % p.unit_items * p.item_tiles
+    cdef ptrdiff_t group = item % p.n_groups if by_place else item // places
+    cdef ptrdiff_t place = item // p.n_groups if by_place else item % places
+    cdef const group_t *g = p.groups + group
+    cdef int32_t unit = place // p.unit_items, tile = place % p.unit_items * p.item_tiles
     cdef int32_t end = min(tile + p.item_tiles, job.s.unit_tiles), most = most_tiles(g)
+    cdef ahead_t ahead
     cdef stream_t stream
     if job.s.units * job.s.unit_tiles <= most:  # the weights are read once, straight through
         stream.at = <const char *> (at(job.run, &p.schedule.w) + g.weights + STREAM_STEPS * CY_PARTS * g.n_blocks * CY_TILE_FLOATS)
         stream.lines = g.n_blocks * CY_PARTS * CY_TILE_FLOATS // LINE_FLOATS // CY_PRODUCTS
     else:
-        stream = spread(p, ahead_of(&p.schedule, job.run, g - p.groups, item), (end - tile + most - 1) // most)
+        ahead = ahead_of(&p.by_place, job.run, item, item) if by_place else ahead_of(&p.schedule, job.run, group, item)
+        stream = spread(p, ahead, (end - tile + most - 1) // most)
     while tile < end:
         multiply(job, g, unit, tile, min(most, end - tile), &stream)
         tile += most
@@ -399,6 +407,14 @@ cdef class TileProduct(Step):
             p.schedule.parts[i] = part_t(weights, p.n_steps * CY_PARTS * n_blocks * CY_TILE_FLOATS, i * items, items)
         p.schedule.n_items = p.n_groups * items
         p.n_items = items if p.fused else p.n_groups * items
+        p.places_first = spec.places_first
+        if p.places_first:
+            p.by_place = p.schedule
+            p.by_place.n_parts = p.n_items
+            p.by_place.parts = <part_t *> allocate(p.n_items, sizeof(part_t))
+            for i in range(p.n_items):
+                p.by_place.parts[i] = p.schedule.parts[i % p.n_groups]
+                p.by_place.parts[i].first_item, p.by_place.parts[i].n_items = i, 1
         return 0
 
     def __dealloc__(self):
@@ -410,6 +426,7 @@ cdef class TileProduct(Step):
             free(p.steps)
             free(p.source.phase)
             free(p.schedule.parts)
+            free(p.by_place.parts)
 
 
 # Packing of the weights of one source, an oihw array or some of its rows. For block k of the source and n blocks of its group,
