@@ -27,15 +27,17 @@ MIN_STRETCH = 28  # tiles: fewer would fetch the weights too often
 # Cycles of the transforms of one tile and channel block (measured on Zen 5, AVX-512, in the second-level cache; 20 more for its place).
 INPUT_CYCLES = {"F(2,3)": 65, "F(3,3)": 100, "F(4,3)": 140, "F(2,5)": 140, "F(4,4)": 250, "F(3,5)": 235, "F(6,3)": 370, "F(4,5)": 345}
 OUTPUT_CYCLES = {"F(2,3)": 60, "F(3,3)": 95, "F(4,3)": 120, "F(2,5)": 105, "F(4,4)": 150, "F(3,5)": 130, "F(6,3)": 305, "F(4,5)": 190}
-# On tile registers, of a step of 16 pixels and 16 channels: 96 are the products; the rest is loads, fewer where the kernel's cells share
-# their pixels, and stores. SPLIT_CYCLES are of 32 channels of one pixel. Fitted to GoogLeNet and ResNet-50 on Sapphire Rapids.
-TILE_CYCLES, TILE_CYCLES_1X1 = 105, 85
+# On tile registers: of a step of 16 pixels and 16 channels, of which 96 are the products and the rest is loads; of the sums of 16 pixels and
+# 16 channels on their way to memory. SPLIT_CYCLES are of 32 channels of one pixel. Fitted to GoogLeNet, ResNet-50 and MobileNetV2 on Sapphire
+# Rapids, where each network ran in turn with another.
+TILE_CYCLES, SUM_CYCLES = 105, 110
 SPLIT_CYCLES = 32
 LEAST_PRODUCTS = 32
 # Winograd's layers take 1.4 to 1.6 times their estimate in these networks, those on tile registers 1.05 to 1.15 times.
 TILE_GAIN = 0.68
 PHASE_CYCLES = 1  # of one float that moves into its phase
 WEIGHT_BYTES_PER_CYCLE = 6  # that one core reads beyond its own caches; Winograd's weights are up to four times as many
+PART_BYTES_PER_CYCLE = 4  # the same of the parts of weights, while the loads of tiles take up buffers
 
 
 def reduced(node: Node) -> tuple[int, int]:
@@ -89,9 +91,9 @@ def tile_cycles(node: Node) -> float:
     blocks, pairs = sum(-(-v.shape[1] // 16) for v in node.outputs), -(-ci // CHANNELS)
     rows, pitch = oh + (kh - 1) * dh // sh, ow + (kw - 1) * dw // sw
     steps = pairs * kh * kw
-    product = -(-((oh - 1) * pitch + ow) // PIXELS) * blocks * steps * (TILE_CYCLES + TILE_CYCLES_1X1 / (kh * kw))
+    product = -(-((oh - 1) * pitch + ow) // PIXELS) * blocks * (steps * TILE_CYCLES + SUM_CYCLES)
     splitting = pairs * min(kh, sh) * min(kw, sw) * rows * pitch * SPLIT_CYCLES
-    return splitting + max(product, steps * blocks * PARTS * TILE_FLOATS * 4 / WEIGHT_BYTES_PER_CYCLE)
+    return splitting + max(product, steps * blocks * PARTS * TILE_FLOATS * 4 / PART_BYTES_PER_CYCLE)
 
 
 def direct_cycles(node: Node, lanes: int) -> float:
