@@ -36,6 +36,7 @@ cdef extern from "microkernels.h" nogil:
         CY_TILE_CHANNELS
         CY_PARTS
         CY_PRODUCTS
+        CY_TILE_TAPS
 
     ctypedef struct cy_tap:
         ptrdiff_t offset
@@ -147,12 +148,39 @@ cdef extern from "microkernels.h" nogil:
         float hi
         float slope
 
+    ctypedef struct cy_tile_planes_args:
+        const float *inp "in"
+        const float *bias
+        float *out
+        ptrdiff_t out_channel
+        int channels
+        int n_runs
+        int first[16]
+        int count[16]
+        ptrdiff_t at[16]
+        int act
+        float lo
+        float hi
+        float slope
+
+    ctypedef struct cy_tile_pack_args:
+        const float *w
+        ptrdiff_t w_output
+        ptrdiff_t outputs
+        ptrdiff_t channels
+        ptrdiff_t taps
+        uint16_t *y
+        ptrdiff_t y_part
+
     ctypedef struct cy_tile_kernels:
         void (*begin)() noexcept nogil
         void (*end)() noexcept nogil
         void (*split)(const float *, const float *, ptrdiff_t, ptrdiff_t, uint16_t *, ptrdiff_t, ptrdiff_t) noexcept nogil
+        void (*split_planes)(const float *, ptrdiff_t, ptrdiff_t, ptrdiff_t, uint16_t *, ptrdiff_t, ptrdiff_t) noexcept nogil
+        int (*pack)(const cy_tile_pack_args *) noexcept nogil
         void (*multiply[2][4])(const cy_tiles_args *) noexcept nogil
         void (*store)(const cy_tile_store_args *) noexcept nogil
+        void (*store_planes)(const cy_tile_planes_args *) noexcept nogil
 
     ctypedef struct cy_kernels:
         const char *isa

@@ -27,12 +27,12 @@ MIN_STRETCH = 28  # tiles: fewer would fetch the weights too often
 # Cycles of the transforms of one tile and channel block (measured on Zen 5, AVX-512, in the second-level cache; 20 more for its place).
 INPUT_CYCLES = {"F(2,3)": 65, "F(3,3)": 100, "F(4,3)": 140, "F(2,5)": 140, "F(4,4)": 250, "F(3,5)": 235, "F(6,3)": 370, "F(4,5)": 345}
 OUTPUT_CYCLES = {"F(2,3)": 60, "F(3,3)": 95, "F(4,3)": 120, "F(2,5)": 105, "F(4,4)": 150, "F(3,5)": 130, "F(6,3)": 305, "F(4,5)": 190}
-# On tile registers: of a step of 16 pixels and 16 channels, of which 96 are the products and the rest is loads; of the sums of 16 pixels and
-# 16 channels on their way to memory. SPLIT_CYCLES are of 32 channels of one pixel. Fitted to GoogLeNet, ResNet-50 and MobileNetV2 on Sapphire
-# Rapids, where each network ran in turn with another.
+# On tile registers: of a step of 16 pixels and 16 channels, of which 96 are the products and the rest is loads; of the sums of 16 pixels
+# and 16 channels on their way to memory. SPLIT_CYCLES are of 32 channels of one pixel. Fitted to GoogLeNet, ResNet-50 and MobileNetV2 on
+# Sapphire Rapids, where each network ran in turn with another.
 TILE_CYCLES, SUM_CYCLES = 105, 110
 SPLIT_CYCLES = 32
-LEAST_PRODUCTS = 32
+LEAST_PRODUCTS, MOST_TAPS = 32, 256
 # Winograd's layers take 1.4 to 1.6 times their estimate in these networks, those on tile registers 1.05 to 1.15 times.
 TILE_GAIN = 0.68
 PHASE_CYCLES = 1  # of one float that moves into its phase
@@ -85,7 +85,7 @@ def tile_cycles(node: Node) -> float:
     """Estimated cycles of the same on tile registers, as drivers/bf16x3.pyx does it; infinite where it cannot, or where the promised error,
     K roundings of K products, would not leave room for the 18 of a step, 6 of each step's sums and 2 of what the parts leave out."""
     a, (_, ci, kh, kw) = node.attrs, node.inputs[1].shape
-    if not has_tiles() or node.op != "conv2d" or a["groups"] > 1 or ci * kh * kw < LEAST_PRODUCTS:
+    if not has_tiles() or node.op != "conv2d" or a["groups"] > 1 or ci * kh * kw < LEAST_PRODUCTS or kh * kw > MOST_TAPS:
         return inf
     (sh, sw), (dh, dw), (_, _, oh, ow) = a["stride"], a["dilation"], node.outputs[0].shape
     blocks, pairs = sum(-(-v.shape[1] // 16) for v in node.outputs), -(-ci // CHANNELS)

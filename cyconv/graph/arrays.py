@@ -60,6 +60,9 @@ def as_array(array, name: str, dtypes: tuple[str, ...] = (FLOAT32,)) -> np.ndarr
     if _NAMES.get(native) not in dtypes:
         how = f".astype(np.{dtypes[0]})" if found is array else f"np.asarray(…, np.{dtypes[0]})"
         raise TypeError(f"{name} must be {in_words(dtypes)}, got {found.dtype}; convert it with {how}")
+    flags = found.flags
+    if flags.c_contiguous and flags.aligned and found.dtype is native:
+        return found
     return np.require(found, native, ("C", "A"))
 
 

@@ -23,6 +23,9 @@ from cyconv.graph.tolerance import admit
 from cyconv.winograd import ALL, AUTOMATIC
 
 PRODUCTS = ("conv2d", "linear")
+# Single calls convert layouts as well, more so on vectors: what these take of their estimate against tile registers, 1x1 and others. Fitted
+# to the layers of three networks at batch 1 and 8.
+CALL_COST, WINDOW_CALL_COST = 1.06, 1.2
 
 
 def is_linear(node: Node) -> bool:
@@ -112,10 +115,16 @@ def keep_budget(named: Mapping[str, Node], alternatives: dict[str, list[Choice]]
 
 
 def on_tiles(graph: Graph, node: Node, lanes: int) -> bool:
-    """Whether a direct product is computed on tile registers: where they are faster, with weights that are constant and finite."""
-    if is_linear(node) or 0 in node.outputs[0].shape or tile_cycles(node) >= direct_cycles(node, lanes):
+    """Whether a direct product is computed on tile registers, where they are faster: with weights that are constant and finite, or as the
+    one op of a call, which otherwise spends more on its layouts."""
+    weights = [w for w, _ in branches_of(node)]
+    constant = all(w in graph.constants for w in weights)
+    if is_linear(node) or 0 in node.outputs[0].shape or not (constant or (len(graph.nodes) == 1 and node.op == "conv2d")):
         return False
-    return all(w in graph.constants and bool(np.isfinite(graph.constants[w]).all()) for w, _ in branches_of(node))
+    layouts = 1.0 if constant else CALL_COST if node.inputs[1].shape[2:] == (1, 1) else WINDOW_CALL_COST
+    if tile_cycles(node) >= layouts * direct_cycles(node, lanes):
+        return False
+    return not constant or all(bool(np.isfinite(graph.constants[w]).all()) for w in weights)
 
 
 def choose_algorithms(graph: Graph, options: Options, lanes: int, like: Mapping[str, Choice] | None = None) -> dict[str, Choice]:

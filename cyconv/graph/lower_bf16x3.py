@@ -1,14 +1,17 @@
 """Lowering of convolutions to tile registers: each stretch of the output as a split of its input and a product (drivers/bf16x3.pyx).
 
-Layer: graph; called by lower_conv.py for the nodes that graph/algorithm gave the attribute "tiles".
+Layer: graph; called by lower_conv.py for the nodes that graph/choices gave the attribute "tiles". In a network input and output are
+blocked; a single call reads and writes the caller's NCHW arrays, and packs the weights each time.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf
 
-from cyconv._kernels.bf16x3 import PackParts, Split, TileProduct
+from cyconv._kernels.bf16x3 import TileProduct
+from cyconv._kernels.parts import PackParts, Split
+from cyconv._kernels.plain import PlainConv
 from cyconv._kernels.prefetch import second_level_floats
 from cyconv.graph.ir import Node, Value
 from cyconv.graph.layout import Buffer, Operand, Task, Tensor, Weights, following_weights, numel, tensor
@@ -25,7 +28,9 @@ LEAST_ROWS = 4  # of a band: each reads the rows of its neighbours that the kern
 ITEM_TILES = 8  # of pixels, of one item, at most
 FEW_WEIGHTS = 2  # of the split input: up to here several threads go place by place
 MOST_TILES = 4  # of pixels, in one call for one block
+PACKED_TILES = 16  # of pixels: up to here an item packs the weights that a call brings
 LAST_TILES = 4  # that a kernel may read behind the last pixel
+Activation = tuple[int, float, float, float]  # act, lo, hi, slope
 
 
 @dataclass(frozen=True)
@@ -74,6 +79,10 @@ class ProductSpec:
     following: Operand
     following_floats: tuple[int, int]
     bias: Operand
+    finite: Operand | None
+    n_finite: int
+    raw: Operand | None
+    w_floats: int
     residual: Operand | None
     outs: list[Operand]
     blocks: list[tuple[int, int]]
@@ -173,42 +182,139 @@ def groups_of(blocks: int, steps: int, tiles: int) -> list[tuple[int, int, int]]
     return [(min(size, blocks - first), first, first * floats) for first in range(0, blocks, size)]
 
 
-def lower_bf16x3(
-    low: Lowering, node: Node, sources: list[tuple[Value, int]], bias: Tensor, activation: tuple[int, float, float, float]
-) -> None:
+@dataclass(frozen=True)
+class Ends:
+    """What a convolution reads and writes: blocked, or planar where it stands alone between the caller's arrays."""
+
+    x: Tensor
+    outs: list[Tensor]
+    residual: Tensor | None
+    window: Window
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Images, and rows of their output."""
+        return self.outs[0].dims[0], self.outs[0].dims[2]
+
+    @classmethod
+    def of(cls, low: Lowering, node: Node) -> Ends:
+        x, out, window = node.inputs[0], node.outputs[0], Window.of(node)
+        alone = len(node.outputs) == 1 and not node.attrs.get("residual") and low.only_dense(x) and low.is_last(out) and len(x.shape) == 4
+        if not alone:
+            residual = low.blocked(node.inputs[-1]) if node.attrs.get("residual") else None
+            return cls(low.blocked(x), [low.new_blocked(v) for v in node.outputs], residual, window)
+        source, target = low.dense(x), low.new_dense(out)
+        if len(window.cells) == 1 and window.stride == (1, 1) and x.shape[2:] == out.shape[2:]:
+            rows = joined_rows(x.shape)
+            h, w = x.shape[2] // rows, rows * x.shape[3]
+            source, target = (replace(t, dims=(*t.dims[:2], h, w), h_stride=w) for t in (source, target))
+            window = replace(window, ow=w)
+        return cls(source, [target], None, window)
+
+
+def joined_rows(shape: tuple[int, ...]) -> int:
+    """How many rows of planes a 1x1 convolution counts as one: all, or as many as leave several of them to a stretch."""
+    _, channels, h, w = shape
+    floats = PARTS * -(-channels // CHANNELS) * CHANNELS // 2 * w
+    most = h if h * floats <= STRETCH_FLOATS else max(STRETCH_FLOATS // LEAST_ROWS // floats, 1)
+    return max(rows for rows in range(1, h + 1) if rows <= most and h % rows == 0)
+
+
+@dataclass(frozen=True)
+class PackedWeights:
+    """The parts of the weights; of those that come with a call also whether they are finite. `raw` are those that the product packs itself,
+    group by group into `w`, which then has room for one group a thread."""
+
+    w: Tensor
+    floats: int
+    finite: Tensor | None = None
+    raw: Tensor | None = None
+
+    @property
+    def tensors(self) -> list[Tensor]:
+        return [t for t in (self.w, self.finite, self.raw) if t is not None]
+
+
+@dataclass(frozen=True)
+class Cut:
+    """How a product is cut; fields as in ProductSpec."""
+
+    blocks: list[tuple[int, int]]
+    groups: list[tuple[int, int, int]]
+    steps: list[int]
+    stretch: Stretch
+    item_tiles: int
+    places_first: bool
+    fused: bool
+
+
+def lower_bf16x3(low: Lowering, node: Node, sources: list[tuple[Value, int]], bias: Tensor, activation: Activation) -> None:
     """Emit the packing, and for each stretch its split and its product; ``sources`` are weights and how many blocks they make."""
-    x = low.blocked(node.inputs[0])
-    outs = [low.new_blocked(v) for v in node.outputs]
-    residual = low.blocked(node.inputs[-1]) if node.attrs.get("residual") else None
-    (n, _, oh, ow), ci = node.outputs[0].shape, node.inputs[1].shape[1]
-    window, pairs = Window.of(node), -(-ci // CHANNELS)
-    steps = pairs * len(window.cells)
-    groups = groups_of(sum(count for _, count in sources), steps, stretch_of(window, pairs, (0, n), (0, oh)).tiles)
-    w = packed_parts(low, node, sources, groups, steps)
-    blocks = [(i, b) for i, (_, count) in enumerate(sources) for b in range(count)]
-    macs = numel(node.inputs[1].shape[1:]) * sum(v.shape[1] for v in node.outputs) * ow
-    rows = fused_rows(window, pairs, oh) if fuses(window, pairs, n, oh, w.buffer.floats) else 0
+    ends, ci = Ends.of(low, node), node.inputs[1].shape[1]
+    window, (n, oh), pairs = ends.window, ends.size, -(-ci // CHANNELS)
+    steps, n_blocks = pairs * len(window.cells), sum(count for _, count in sources)
+    floats = steps * PARTS * n_blocks * TILE_FLOATS
+    groups = groups_of(n_blocks, steps, stretch_of(window, pairs, (0, n), (0, oh)).tiles)
+    rows = fused_rows(window, pairs, oh) if fuses(window, pairs, n, oh, floats) else 0
     fused = rows > 0 and n * -(-oh // rows) >= LEAST_BANDS
     cut = [stretch_of(window, pairs, (0, 1), (0, rows), False)] if fused else stretches(window, pairs, n, oh)
+    constant = all(low.is_constant(weight) for weight, _ in sources)
+    if not constant and not fused and len(cut) == cut[0].units == 1 and cut[0].tiles <= PACKED_TILES:
+        weights = packed_within(low, node, groups, steps)
+    else:
+        weights = packed_parts(low, node, sources, groups, steps)
+    blocks = [(i, b) for i, (_, count) in enumerate(sources) for b in range(count)]
     for s in cut:
         v = low.scratch(s.floats * (low.max_threads if fused else 1), f"{node.name} parts")
         if not fused:
-            emit_split(low, node, x, v, s, window)
-        places = not fused and s.tiles > ITEM_TILES and w.buffer.floats <= FEW_WEIGHTS * s.floats
-        following: list[Weights] = []
+            emit_split(low, node, ends.x, v, s, window)
+        item_tiles = s.item_tiles if weights.raw is None else s.unit_tiles
+        places = not fused and s.tiles > item_tiles and floats <= FEW_WEIGHTS * s.floats
         offsets = [(j * s.plane + at) * CHANNELS for j in range(pairs) for at in window.offsets(s.phase_rows)]
+        emit_product(low, node, ends, v, weights, bias, Cut(blocks, groups, offsets, s, item_tiles, places, fused), activation)
+    if weights.finite is not None:
+        emit_plain(low, node, ends, bias, weights.finite, activation)
 
-        def make(s=s, v=v, offsets=offsets, following=following, places=places):
-            res = residual.operand() if residual is not None else None
-            operands = (v.operand(), w.operand(), *following_weights(following, w), bias.operand(), res, [t.operand() for t in outs])
-            source = x.operand() if fused else None
-            return TileProduct(ProductSpec(*operands, blocks, groups, offsets, s, s.item_tiles, places, source, window, oh, s.floats, *activation))
 
-        reads = [x if fused else v, w, bias] + ([residual] if residual is not None else [])
-        task = low.emit_node(node, make, reads, outs + ([v] if fused else []), "bfloat16 x 3" if fused else "bfloat16 x 3 product")
-        task.macs = macs * (n * oh if fused else s.images * s.rows)
-        task.weights = Weights(w, w.buffer.floats if fused or len(groups) == 1 else groups[1][2], not fused)
+def emit_product(
+    low: Lowering, node: Node, ends: Ends, v: Tensor, weights: PackedWeights, bias: Tensor, c: Cut, activation: Activation
+) -> None:
+    """Append the product of one stretch."""
+    s, following = c.stretch, list[Weights]()
+    reads = [ends.x if c.fused else v, bias, *weights.tensors] + ([ends.residual] if ends.residual is not None else [])
+
+    def make():
+        after, after_floats = following_weights(following, weights.w)
+        finite, raw, act = weights.finite, weights.raw, activation
+        return TileProduct(
+            ProductSpec(
+                v.operand(), weights.w.operand(), after, after_floats, bias.operand(),
+                finite.operand() if finite is not None else None, finite.dims[3] if finite is not None else 0,
+                raw.operand() if raw is not None else None, weights.floats,
+                ends.residual.operand() if ends.residual is not None else None, [t.operand() for t in ends.outs],
+                c.blocks, c.groups, c.steps, s, c.item_tiles, c.places_first,
+                ends.x.operand() if c.fused else None, ends.window, ends.size[1], s.floats, *act,
+            )
+        )  # fmt: skip
+
+    writes = ends.outs + ([v] if c.fused else []) + (weights.tensors[:2] if weights.raw is not None else [])
+    task = low.emit_node(node, make, reads, writes, "bfloat16 x 3" if c.fused else "bfloat16 x 3 product")
+    pixels = ends.size[0] * ends.size[1] if c.fused else s.images * s.rows
+    task.macs = numel(node.inputs[1].shape[1:]) * sum(t.shape[1] for t in node.outputs) * ends.window.ow * pixels
+    if weights.finite is None:
+        task.weights = Weights(weights.w, weights.floats if c.fused or len(c.groups) == 1 else c.groups[1][2], not c.fused)
         task.following = following
+
+
+def emit_plain(low: Lowering, node: Node, ends: Ends, bias: Tensor, finite: Tensor, activation: Activation) -> None:
+    """Append what computes the convolution where its weights are not all finite."""
+    x, w, y = ends.x, low.dense(node.inputs[1]), ends.outs[0]
+
+    def make():
+        words = (finite.operand(), finite.dims[3])
+        return PlainConv(x.operand(), w.operand(), bias.operand(), y.operand(), ends.window, words, activation)
+
+    low.emit_node(node, make, [x, w, bias, finite], ends.outs, "weights that are not finite")
 
 
 def fuses(window: Window, pairs: int, images: int, rows: int, weights: int) -> bool:
@@ -240,17 +346,34 @@ def emit_split(low: Lowering, node: Node, x: Tensor, v: Tensor, s: Stretch, wind
     low.emit(task)
 
 
-def packed_parts(low: Lowering, node: Node, sources: list[tuple[Value, int]], groups: list[tuple[int, int, int]], steps: int) -> Tensor:
-    """Emit the packing of the weights' parts; the tensor that holds them, group after group."""
+def finite_words(low: Lowering, node: Node, n_blocks: int) -> Tensor:
+    """Whether the weights of each block and pair are finite."""
+    return low.scratch(n_blocks * -(-node.inputs[1].shape[1] // CHANNELS), f"{node.name} finite")
+
+
+def packed_within(low: Lowering, node: Node, groups: list[tuple[int, int, int]], steps: int) -> PackedWeights:
+    """Room for the weights that the product packs."""
+    floats = steps * PARTS * TILE_FLOATS * groups[0][0]
+    w = low.scratch(floats * low.max_threads, f"{node.name} weights")
+    return PackedWeights(w, floats, finite_words(low, node, sum(count for count, _, _ in groups)), low.dense(node.inputs[1]))
+
+
+def packed_parts(
+    low: Lowering, node: Node, sources: list[tuple[Value, int]], groups: list[tuple[int, int, int]], steps: int
+) -> PackedWeights:
+    """Emit the packing of the weights' parts, group after group."""
     places = [(at + b * TILE_FLOATS, count) for count, _, at in groups for b in range(count)]
     floats = steps * PARTS * len(places) * TILE_FLOATS
-    packed = tensor(Buffer("constant", floats, name=f"{node.name} weights"), (1, 1, 1, floats), 1)
+    constant = all(low.is_constant(weight) for weight, _ in sources)
+    packed = tensor(Buffer("constant" if constant else "arena", floats, name=f"{node.name} weights"), (1, 1, 1, floats), 1)
+    finite = None if constant else finite_words(low, node, len(places))
     first = 0
     for weight, count in sources:
-        raw, placed = low.raw(weight, 0), places[first : first + count]
-        make = lambda raw=raw, placed=placed: PackParts(raw.operand(), packed.operand(), placed)  # noqa: E731
-        task = Task("pack", node.name, make, [raw.buffer], [packed.buffer], shape=(floats,), algorithm="split weights")
+        raw, placed = low.raw(weight, 0) if constant else low.dense(weight), places[first : first + count]
+        make = lambda raw=raw, placed=placed: PackParts(raw.operand(), packed.operand(), placed, finite and finite.operand())  # noqa: E731
+        writes = [packed.buffer] + ([finite.buffer] if finite is not None else [])
+        task = Task("pack", node.name, make, [raw.buffer], writes, shape=(floats,), algorithm="split weights")
         task.out_bytes = 4 * floats
-        low.emit(task, [low.constant_array(weight)])
+        low.emit(task, [low.constant_array(weight)] if constant else None)
         first += count
-    return packed
+    return PackedWeights(packed, floats, finite)

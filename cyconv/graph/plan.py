@@ -91,12 +91,18 @@ class Plan:
         results = self._run(inputs, out, None)
         return results[0] if self._single else tuple(results)
 
+    def run_checked(self, arrays: list[np.ndarray]):
+        """As a call with arrays that are known to be of the plan's shapes and dtypes, C-contiguous, aligned and native."""
+        results = self._new_outputs()
+        self._program.run(arrays + results, len(results), self.num_threads, None)
+        return results[0] if self._single else tuple(results)
+
+    def _new_outputs(self) -> list[np.ndarray]:
+        return [np.empty(shape, dtype) for shape, dtype in zip(self.output_shapes, self.output_dtypes, strict=True)]
+
     def _run(self, inputs, out, times) -> list[np.ndarray]:
         arrays = self._check_inputs(inputs)
-        if out is not None:
-            results = [self._check_out(out, arrays)]
-        else:
-            results = [np.empty(shape, dtype) for shape, dtype in zip(self.output_shapes, self.output_dtypes, strict=True)]
+        results = [self._check_out(out, arrays)] if out is not None else self._new_outputs()
         self._program.run(arrays + results, len(results), self.num_threads, times)
         return results
 

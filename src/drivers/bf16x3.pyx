@@ -1,149 +1,36 @@
-"""Convolution on tile registers: the input in three bfloat16 parts, products of the parts, packing of the weights' parts.
+"""Convolution on tile registers: products of the bfloat16 parts of an input and of weights.
 
 Layer: drivers. graph/lower_bf16x3 cuts the output into stretches whose split input stays in the cache and makes two steps of each,
-`Split`, then `TileProduct`. The micro-kernels, with the arithmetic and its error, are those of microkernels/isa_amx.c.
+`Split` (parts.pyx, which says how the parts lie in memory), then `TileProduct`. The arithmetic is that of microkernels/isa_amx.c.
 
-    V[p·part + (j·plane + (i·phases + f)·R·P + r·P + x)·32 + c]      split input of a stretch, in bfloat16: part p, channels 32·j + c of
-                                                                      image i, of phase f the pixel x in row r
-    W[group][step][part][block of the group][16 pairs of channels][16 outputs][2]      packed weights, in bfloat16
+The output has ow <= P pixels a row of V, and sums that belong to no pixel are not stored. Positions p = r·P + x are counted through the
+rows of a *unit* and cut into tiles of 16; a unit is an image, or all images of the stretch where a tap reads nothing but its own pixel.
 
-A convolution of stride s falls into phases: phase (a, b) holds the pixels (r·s + a, x·s + b) of the padded input, so each tap reads
-neighbouring pixels of one phase. Rows of V are as long as the widest tap needs, P; the output has ow <= P pixels a row, and sums that
-belong to no pixel are not stored. Positions p = r·P + x are counted through the rows of a *unit* and cut into tiles of 16; a unit is an
-image, or all images of the stretch where a tap reads nothing but its own pixel.
+Items are (group, place), where a place is some tiles of a unit: each writes what no other writes, and a sum stays inside one item. Group by
+group the weights are read once. Where they are not many, several threads go place by place: what a thread multiplies with is then mostly
+what it has split, and not in the other's cache. Where the weights stay in the cache there is no `Split`: an item is a band of rows for all
+groups, and makes the parts of its input itself.
 
-Split items are (pair of channel blocks, image, phase, rows), product items (group, place), where a place is some tiles of a unit: each
-writes what no other writes, and a sum stays inside one item. Group by group the weights are read once. Where they are not many, several
-threads go place by place: what a thread multiplies with is then mostly what it has split, and not in the other's cache. Where the weights stay in the cache there is no `Split`: an item of the product is a band of rows for all groups,
-and makes the parts of its input itself.
+The output is blocked, or planar as the arrays of a single call are. Weights of a call may be infinite, which the parts of an infinite input
+do not stand: then drivers/plain.pyx does the work of this step once more. Where a group has one place, its item packs these weights itself.
 """
 
-from libc.stdint cimport int32_t, uint16_t, uint32_t, uintptr_t
+from libc.stdint cimport int32_t, uint16_t, uintptr_t
 from libc.stdlib cimport free
-from libc.string cimport memcpy, memset
 
 from cyconv._kernels.cpu cimport (
-    CY_PARTS, CY_PRODUCTS, CY_TILE_CHANNELS, CY_TILE_FLOATS, CY_TILE_PIXELS, cy_tile_store_args, cy_tiles_args, kernels,
+    CY_PARTS, CY_PRODUCTS, CY_TILE_CHANNELS, CY_TILE_FLOATS, CY_TILE_PIXELS, cy_tile_planes_args, cy_tile_store_args, cy_tiles_args,
+    kernels,
+)
+from cyconv._kernels.parts cimport (
+    all_finite, pack_block, part_pixels, read_source, read_stretch, read_weights, source_t, split_rows, stretch_t,
 )
 from cyconv._kernels.prefetch cimport ahead_of, ahead_t, first_of_range, following_of, part_t, read_following, schedule_t
-from cyconv._kernels.step cimport Step, allocate, at, blocks, copy_ints, next_item, operand_t, read_operand, run_t, zero_border
+from cyconv._kernels.step cimport Step, allocate, at, copy_ints, next_item, operand_t, read_operand, run_t, zero_border
 
 cdef enum:
     LINE_FLOATS = 16         # of what one prefetch brings
     STREAM_STEPS = 4         # ahead
-    SPLIT_PIXELS = 128       # of one split item, about: 1 to 2 µs
-
-
-# How a stretch lies over the images, and V over memory; fields of a cyconv.graph.lower_bf16x3.Stretch.
-cdef struct stretch_t:
-    int32_t first_image, images
-    int32_t first_row, rows      # output rows of each image
-    int32_t ow
-    int32_t pitch                # P
-    int32_t phase_rows           # R
-    int32_t phases
-    int32_t units
-    int32_t unit_rows            # output rows of a unit
-    int32_t unit_tiles
-    ptrdiff_t unit_pixels        # of V, between units
-    ptrdiff_t plane              # pixels of V between pairs of channel blocks
-    ptrdiff_t pairs              # of channel blocks
-
-
-cdef int read_stretch(stretch_t *s, spec) except -1:
-    s.first_image, s.images, s.first_row, s.rows = spec.first_image, spec.images, spec.first_row, spec.rows
-    s.ow, s.pitch, s.phase_rows, s.phases = spec.ow, spec.pitch, spec.phase_rows, spec.phases
-    s.units, s.unit_rows, s.unit_tiles, s.unit_pixels = spec.units, spec.unit_rows, spec.unit_tiles, spec.unit_pixels
-    s.plane, s.pairs = spec.plane, spec.pairs
-    if kernels.tiles == NULL:
-        raise ValueError(f"instruction set {kernels.isa.decode()!r} has no tile registers")
-    return 0
-
-
-cdef inline ptrdiff_t part_pixels(const stretch_t *s) noexcept nogil:
-    """Pixels of V between the parts."""
-    return s.pairs * s.plane
-
-
-# Where the parts come from.
-cdef struct source_t:
-    operand_t x              # IN   blocked
-    ptrdiff_t sh, sw, top, left
-    ptrdiff_t *phase         # (a, b) of each
-
-
-cdef int read_source(source_t *source, x, spec) except -1:
-    """`spec` is a cyconv.graph.lower_bf16x3.Window with the padding."""
-    read_operand(&source.x, x)
-    source.phase = copy_ints([number for phase in spec.phases for number in phase])
-    source.sh, source.sw = spec.stride
-    source.top, source.left = spec.padding
-    return 0
-
-
-cdef void split_row(const source_t *source, const run_t *run, const stretch_t *s, ptrdiff_t image, ptrdiff_t pair, ptrdiff_t phase,
-                    ptrdiff_t r, uint16_t *v) noexcept nogil:
-    """One row of one phase of an image of the stretch, zeros where it lies outside the image."""
-    cdef const operand_t *x = &source.x
-    cdef uint16_t *y = v + (pair * s.plane + ((image * s.phases + phase) * s.phase_rows + r) * s.pitch) * CY_TILE_CHANNELS
-    cdef ptrdiff_t part = part_pixels(s) * CY_TILE_CHANNELS
-    cdef ptrdiff_t row = (s.first_row + r) * source.sh + source.phase[2 * phase] - source.top
-    cdef ptrdiff_t column = source.phase[2 * phase + 1] - source.left
-    cdef ptrdiff_t before = min(max((-column + source.sw - 1) // source.sw, 0), s.pitch)
-    cdef ptrdiff_t end = min(max((x.w - column + source.sw - 1) // source.sw, before), s.pitch)
-    cdef const float *first
-    cdef int k
-    if not 0 <= row < x.h:
-        before = end = s.pitch
-    for k in range(CY_PARTS):
-        memset(y + k * part, 0, before * CY_TILE_CHANNELS * sizeof(uint16_t))
-        memset(y + k * part + end * CY_TILE_CHANNELS, 0, (s.pitch - end) * CY_TILE_CHANNELS * sizeof(uint16_t))
-    if before < end:
-        first = (at(run, x) + (s.first_image + image) * x.n_stride + 2 * pair * x.c_stride + row * x.h_stride
-                 + (column + before * source.sw) * x.lanes)
-        kernels.tiles.split(first, first + x.c_stride, source.sw * x.lanes, x.c - pair * CY_TILE_CHANNELS,
-                            y + before * CY_TILE_CHANNELS, part, end - before)
-
-
-cdef struct split_params:
-    source_t source
-    operand_t v              # OUT  base and offset only
-    stretch_t stretch
-    ptrdiff_t item_rows
-
-
-cdef void split_share(const void *params, const run_t *run) noexcept nogil:
-    cdef const split_params *p = <const split_params *> params
-    cdef const stretch_t *s = &p.stretch
-    cdef ptrdiff_t runs = (s.phase_rows + p.item_rows - 1) // p.item_rows
-    cdef ptrdiff_t n_items = s.images * s.phases * runs * s.pairs
-    cdef ptrdiff_t item, pair, first, r
-    while True:
-        item = next_item(run, n_items)
-        if item >= n_items:
-            return
-        pair, item = item % s.pairs, item // s.pairs
-        first, item = item % runs * p.item_rows, item // runs
-        for r in range(first, min(first + p.item_rows, s.phase_rows)):
-            split_row(&p.source, run, s, item // s.phases, pair, item % s.phases, r, <uint16_t *> at(run, &p.v))
-
-
-cdef class Split(Step):
-    """V of one stretch, for all threads."""
-
-    def __cinit__(self, x, v, stretch, window):
-        cdef split_params *p = <split_params *> allocate(1, sizeof(split_params))
-        self.fn = split_share
-        self.params = p
-        read_source(&p.source, x, window)
-        read_operand(&p.v, v)
-        read_stretch(&p.stretch, stretch)
-        p.item_rows = max(SPLIT_PIXELS // p.stretch.pitch, 1)
-
-    def __dealloc__(self):
-        cdef split_params *p = <split_params *> self.params
-        if p != NULL:
-            free(p.source.phase)
 
 
 # One or two neighbouring output blocks.
@@ -165,6 +52,8 @@ cdef struct product_params:
     schedule_t schedule          # IN   packed weights, and in which order they are read, group by group
     schedule_t by_place          # the same, place by place, if places_first
     operand_t bias               # IN   one vector per output block
+    operand_t finite             # IN   what PackParts says of the weights, n_finite words; 0 for those of a network. OUT if `packs`
+    operand_t raw                # IN   weights as they come, if `packs`; those of the schedule are SCRATCH, w_floats for each thread
     operand_t residual           # IN   if has_residual
     operand_t *outs              # OUT
     block_t *blocks
@@ -176,7 +65,8 @@ cdef struct product_params:
     ptrdiff_t unit_items
     bint places_first            # on several threads
     ptrdiff_t bands, oh, v_floats  # if `fused`
-    bint fused, has_residual
+    ptrdiff_t n_finite, w_floats
+    bint fused, has_residual, planar, packs
     int act
     float lo, hi, slope
 
@@ -205,6 +95,19 @@ cdef inline place_t place_of(const stretch_t *s, int32_t unit, int32_t position)
     row = unit * s.unit_rows + place.row
     place.image, place.y = s.first_image + row // s.rows, s.first_row + row % s.rows
     return place
+
+
+cdef inline void move_on(const stretch_t *s, place_t *place, int32_t n) noexcept nogil:
+    """n positions on, at most to the end of the row of V."""
+    place.x += n
+    if place.x < s.pitch:
+        return
+    place.x = 0
+    place.row += 1
+    place.y += 1
+    if place.y == s.first_row + s.rows:
+        place.y = s.first_row
+        place.image += 1
 
 
 cdef void store_pixels(const job_t *job, const group_t *g, const place_t *place, const float *sums, ptrdiff_t n) noexcept nogil:
@@ -246,14 +149,37 @@ cdef void store_tiles(const job_t *job, const group_t *g, int32_t unit, int32_t 
             if in_row > 0:
                 store_pixels(job, g, &place, job.sums + t * g.n_blocks * CY_TILE_FLOATS + i * kernels.lanes, in_row)
             i += n
-            place.x += n
-            if place.x == s.pitch:
-                place.x = 0
-                place.row += 1
-                place.y += 1
-                if place.y == s.first_row + s.rows:
-                    place.y = s.first_row
-                    place.image += 1
+            move_on(s, &place, n)
+
+
+cdef void store_planes(const job_t *job, const group_t *g, int32_t unit, int32_t tile, int32_t count) noexcept nogil:
+    """The same into planes of one output: a tile is cut into the runs of its rows."""
+    cdef const product_params *p = job.p
+    cdef const stretch_t *s = job.s
+    cdef const operand_t *out = p.outs
+    cdef place_t place = place_of(s, unit, tile * CY_TILE_PIXELS)
+    cdef cy_tile_planes_args a
+    cdef int32_t t, i, n, in_row
+    cdef ptrdiff_t channel
+    cdef int b
+    a.out_channel, a.act, a.lo, a.hi, a.slope = out.c_stride, p.act, p.lo, p.hi, p.slope
+    for t in range(count):
+        i = a.n_runs = 0
+        while i < CY_TILE_PIXELS and place.row < s.unit_rows:
+            n = min(CY_TILE_PIXELS - i, s.pitch - place.x)
+            in_row = min(n, s.ow - place.x)
+            if in_row > 0:
+                a.first[a.n_runs], a.count[a.n_runs] = i, in_row
+                a.at[a.n_runs] = place.image * out.n_stride + place.y * out.h_stride + place.x
+                a.n_runs += 1
+            i += n
+            move_on(s, &place, n)
+        for b in range(g.n_blocks):
+            channel = (g.first_block + b) * kernels.lanes
+            a.inp = job.sums + (t * g.n_blocks + b) * CY_TILE_FLOATS
+            a.bias, a.out = at(job.run, &p.bias) + channel, at(job.run, out) + channel * out.c_stride
+            a.channels = min(kernels.lanes, <int> (out.c - channel))
+            kernels.tiles.store_planes(&a)
 
 
 # What the products of some calls prefetch.
@@ -280,12 +206,27 @@ cdef void multiply(const job_t *job, const group_t *g, int32_t unit, int32_t til
     cdef const product_params *p = job.p
     a.inp = job.v + (unit * job.s.unit_pixels + tile * CY_TILE_PIXELS) * CY_TILE_CHANNELS
     a.part = part_pixels(job.s) * CY_TILE_CHANNELS
-    a.w = <const uint16_t *> (at(job.run, &p.schedule.w) + g.weights)
+    a.w = <const uint16_t *> (at(job.run, &p.schedule.w) + (job.run.thread * p.w_floats if p.packs else g.weights))
     a.steps, a.n_steps, a.out = p.steps, p.n_steps, job.sums
     a.prefetch, a.prefetch_lines = stream.at, stream.lines
     kernels.tiles.multiply[g.n_blocks - 1][count - 1](&a)
     stream.at += stream.lines * p.n_steps * CY_PRODUCTS * LINE_FLOATS * sizeof(float)
-    store_tiles(job, g, unit, tile, count)
+    if p.planar:
+        store_planes(job, g, unit, tile, count)
+    else:
+        store_tiles(job, g, unit, tile, count)
+
+
+cdef void pack_group(const job_t *job, const group_t *g) noexcept nogil:
+    """The packed weights of a group into those of the thread."""
+    cdef const product_params *p = job.p
+    cdef int32_t *finite = <int32_t *> at(job.run, &p.finite)
+    cdef uint16_t *w = <uint16_t *> (at(job.run, &p.schedule.w) + job.run.thread * p.w_floats)
+    cdef ptrdiff_t b, j, pairs = job.s.pairs
+    for b in range(g.n_blocks):
+        for j in range(pairs):
+            finite[(g.first_block + b) * pairs + j] = pack_block(&p.raw, job.run, g.first_block + b, j, g.n_blocks,
+                                                                 w + b * 2 * CY_TILE_FLOATS)
 
 
 cdef void group_item(const job_t *job, ptrdiff_t item) noexcept nogil:
@@ -300,7 +241,10 @@ cdef void group_item(const job_t *job, ptrdiff_t item) noexcept nogil:
     cdef int32_t end = min(tile + p.item_tiles, job.s.unit_tiles), most = most_tiles(g)
     cdef ahead_t ahead
     cdef stream_t stream
-    if job.s.units * job.s.unit_tiles <= most:  # the weights are read once, straight through
+    if p.packs:
+        pack_group(job, g)
+        stream = stream_t(NULL, 0)
+    elif job.s.units * job.s.unit_tiles <= most:  # the weights are read once, straight through
         stream.at = <const char *> (at(job.run, &p.schedule.w) + g.weights + STREAM_STEPS * CY_PARTS * g.n_blocks * CY_TILE_FLOATS)
         stream.lines = g.n_blocks * CY_PARTS * CY_TILE_FLOATS // LINE_FLOATS // CY_PRODUCTS
     else:
@@ -316,7 +260,7 @@ cdef void fused_item(const job_t *job, ptrdiff_t item) noexcept nogil:
     cdef const product_params *p = job.p
     cdef stretch_t s = p.stretch
     cdef job_t own = job[0]
-    cdef ptrdiff_t pair, phase, r, k
+    cdef ptrdiff_t k
     cdef int32_t tile = 0
     cdef ahead_t ahead
     cdef stream_t stream
@@ -324,10 +268,7 @@ cdef void fused_item(const job_t *job, ptrdiff_t item) noexcept nogil:
     s.first_image, s.first_row = item // p.bands, item % p.bands * s.rows
     s.rows = s.unit_rows = min(s.rows, p.oh - s.first_row)
     s.unit_tiles = ((s.rows - 1) * s.pitch + s.ow + CY_TILE_PIXELS - 1) // CY_TILE_PIXELS
-    for pair in range(s.pairs):
-        for phase in range(s.phases):
-            for r in range(s.rows + s.phase_rows - p.stretch.rows):
-                split_row(&p.source, job.run, &s, 0, pair, phase, r, <uint16_t *> job.v)
+    split_rows(&p.source, job.run, &s, s.rows + s.phase_rows - p.stretch.rows, <uint16_t *> job.v)
     while tile < s.unit_tiles:
         for k in range(p.n_groups):
             ahead = ahead_t(at(job.run, &p.schedule.w), 0)
@@ -347,6 +288,8 @@ cdef void product_share(const void *params, const run_t *run) noexcept nogil:
     cdef ptrdiff_t item
     cdef float memory[4 * 256 + 16]
     cdef job_t job
+    if p.n_finite > 0 and not p.packs and not all_finite(&p.finite, p.n_finite, run):
+        return
     job.p, job.run, job.s = p, run, &p.stretch
     job.v = <const uint16_t *> (at(run, &p.v) + (run.thread * p.v_floats if p.fused else 0))
     job.sums = <float *> ((<uintptr_t> memory + 63) & ~<uintptr_t> 63)
@@ -374,6 +317,13 @@ cdef class TileProduct(Step):
         read_operand(&p.v, spec.v)
         read_following(&p.schedule, spec.w, spec.following, spec.following_floats)
         read_operand(&p.bias, spec.bias)
+        p.n_finite = spec.n_finite
+        if p.n_finite > 0:
+            read_operand(&p.finite, spec.finite)
+        p.packs = spec.raw is not None
+        if p.packs:
+            read_weights(&p.raw, spec.raw)
+            p.w_floats = spec.w_floats
         p.has_residual = spec.residual is not None
         if p.has_residual:
             read_operand(&p.residual, spec.residual)
@@ -389,6 +339,9 @@ cdef class TileProduct(Step):
         p.outs = <operand_t *> allocate(len(spec.outs), sizeof(operand_t))
         for i, out in enumerate(spec.outs):
             read_operand(&p.outs[i], out)
+        p.planar = p.outs[0].lanes == 1
+        if p.planar and (len(spec.outs) > 1 or p.has_residual):
+            raise ValueError(f"{len(spec.outs)} planar outputs{' with a residual' if p.has_residual else ''}, where one alone is due")
         p.blocks = <block_t *> allocate(len(spec.blocks), sizeof(block_t))
         for i, (out, index) in enumerate(spec.blocks):
             p.blocks[i] = block_t(out, index)
@@ -427,84 +380,3 @@ cdef class TileProduct(Step):
             free(p.source.phase)
             free(p.schedule.parts)
             free(p.by_place.parts)
-
-
-# Packing of the weights of one source, an oihw array or some of its rows. For block k of the source and n blocks of its group,
-# step s, part q, channel c of the step and lane l:  the bfloat16 at  target[k] + (s·3 + q)·n·512 + c/2·32 + l·2 + c%2
-# is part q of w[k·16 + l, 32·j + c, y, x], or 0 outside; step s counts pairs of channel blocks j, and within them the kernel's (y, x).
-
-cdef struct pack_params:
-    operand_t w                  # IN   planar, dims (o, i, kh, kw)
-    operand_t y                  # OUT  base and offset only
-    ptrdiff_t n_blocks, pairs
-    ptrdiff_t *target            # in bfloat16
-    ptrdiff_t *group_blocks
-
-
-cdef inline uint32_t rounded(float x) noexcept nogil:
-    """x rounded to 8 bits, halves away from zero, unless that would be infinite; its bits."""
-    cdef uint32_t bits
-    memcpy(&bits, &x, sizeof(bits))
-    return (bits + (0x8000 if bits & 0x7fffffff < 0x7f7f8000 else 0)) & <uint32_t> 0xffff0000
-
-
-cdef inline void split_weight(float x, uint16_t *part) noexcept nogil:
-    """The three parts of x, as in isa_amx.c."""
-    cdef uint32_t bits
-    cdef float upper
-    cdef int q
-    memcpy(&bits, &x, sizeof(bits))
-    if bits & 0x7f800000 == 0x7f800000:
-        part[0] = part[1] = 0
-        part[2] = <uint16_t> (bits >> 16 | (0x40 if x != x else 0))
-        return
-    for q in range(CY_PARTS):
-        bits = rounded(x)
-        part[q] = <uint16_t> (bits >> 16)
-        memcpy(&upper, &bits, sizeof(upper))
-        x -= upper
-
-
-cdef void pack_share(const void *params, const run_t *run) noexcept nogil:
-    cdef const pack_params *p = <const pack_params *> params
-    cdef ptrdiff_t item, k, j, taps = p.w.h * p.w.w, tap, c, lane, channels, n, q
-    cdef const float *w
-    cdef uint16_t *y
-    cdef uint16_t part[3]
-    while True:
-        item = next_item(run, p.n_blocks * p.pairs)
-        if item >= p.n_blocks * p.pairs:
-            return
-        k, j = item // p.pairs, item % p.pairs
-        n = p.group_blocks[k]
-        channels = min(p.w.c - j * CY_TILE_CHANNELS, CY_TILE_CHANNELS)
-        y = <uint16_t *> at(run, &p.y) + p.target[k] + j * taps * CY_PARTS * n * 2 * CY_TILE_FLOATS
-        for tap in range(taps * CY_PARTS):
-            memset(y + tap * n * 2 * CY_TILE_FLOATS, 0, CY_TILE_FLOATS * sizeof(float))
-        for lane in range(min(p.w.n - k * 16, 16)):
-            w = at(run, &p.w) + (k * 16 + lane) * p.w.n_stride + j * CY_TILE_CHANNELS * p.w.c_stride
-            for c in range(channels):
-                for tap in range(taps):
-                    split_weight(w[c * p.w.c_stride + tap // p.w.w * p.w.h_stride + tap % p.w.w], part)
-                    for q in range(CY_PARTS):
-                        y[(tap * CY_PARTS + q) * n * 2 * CY_TILE_FLOATS + c // 2 * 32 + lane * 2 + c % 2] = part[q]
-
-
-cdef class PackParts(Step):
-    """Packed parts of the weights of one source; `placed` lists (target in floats, blocks of the group) of its blocks."""
-
-    def __cinit__(self, w, y, placed):
-        cdef pack_params *p = <pack_params *> allocate(1, sizeof(pack_params))
-        self.fn = pack_share
-        self.params = p
-        read_operand(&p.w, w)
-        read_operand(&p.y, y)
-        p.n_blocks, p.pairs = len(placed), (p.w.c + CY_TILE_CHANNELS - 1) // CY_TILE_CHANNELS
-        p.target = copy_ints([2 * target for target, _ in placed])
-        p.group_blocks = copy_ints([blocks for _, blocks in placed])
-
-    def __dealloc__(self):
-        cdef pack_params *p = <pack_params *> self.params
-        if p != NULL:
-            free(p.target)
-            free(p.group_blocks)

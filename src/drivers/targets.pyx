@@ -10,7 +10,8 @@ from libc.stdlib cimport free
 
 from cyconv._kernels.cpu cimport (
     CY_CONV_BLOCKS, CY_CONV_PIXELS, CY_CONV_ROWS, CY_LRN_PIXELS, CY_WINO_KINDS, CY_WINO_MAX_N, CY_WINO_MAX_R, cy_conv_args,
-    cy_conv_fn, cy_kernels, cy_pool_args, cy_standard, cy_tap, cy_tile_kernels, cy_tile_store_args, cy_tiles_args,
+    cy_conv_fn, cy_kernels, cy_pool_args, cy_standard, cy_tap, cy_tile_kernels, cy_tile_pack_args,
+    cy_tile_planes_args, cy_tile_store_args, cy_tiles_args,
     cy_wino_input_args, cy_wino_output_args, cy_wino_weights_args,
     table_of,
 )
@@ -388,3 +389,30 @@ def store_tile(str isa, spec):
     a.residual = reading(spec.residual) if spec.residual is not None else NULL
     a.act, a.lo, a.hi, a.slope = spec.act, spec.lo, spec.hi, spec.slope
     t.store(&a)
+
+
+def split_planes(str isa, const float[::1] x, strides, Py_ssize_t channels, uint16_t[::1] y, Py_ssize_t part, Py_ssize_t n):
+    """The parts of n pixels of up to 32 planes; strides are from plane to plane and from pixel to pixel."""
+    plane, step = strides
+    tiles_of(isa).split_planes(reading(x), plane, step, channels, &y[0], part, n)
+
+
+def pack_tile(str isa, const float[::1] w, sizes, uint16_t[::1] y, Py_ssize_t y_part):
+    """The parts of weights; sizes are the stride of the outputs, how many outputs, channels and taps. Whether all are finite."""
+    cdef cy_tile_pack_args a
+    a.w, a.y, a.y_part = reading(w), &y[0], y_part
+    a.w_output, a.outputs, a.channels, a.taps = sizes
+    return bool(tiles_of(isa).pack(&a))
+
+
+def store_tile_planes(str isa, spec):
+    """y = act(bias + sums) of one block's planes; spec.runs lists (first, count, at)."""
+    cdef const cy_tile_kernels *t = tiles_of(isa)
+    cdef cy_tile_planes_args a
+    cdef Py_ssize_t i
+    a.inp, a.bias, a.out = reading(spec.x), reading(spec.bias), writing(spec.y)
+    a.out_channel, a.channels, a.n_runs = spec.plane, spec.channels, len(spec.runs)
+    for i in range(len(spec.runs)):
+        a.first[i], a.count[i], a.at[i] = spec.runs[i]
+    a.act, a.lo, a.hi, a.slope = spec.act, spec.lo, spec.hi, spec.slope
+    t.store_planes(&a)

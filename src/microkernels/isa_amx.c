@@ -15,7 +15,7 @@
 
 #include "microkernels.h"
 
-enum { ROWS = CY_TILE_PIXELS, ROW_BYTES = 64, TILE_BF16 = 512, ROUNDS_TO_INFINITY = 0x7f7f8000 };
+enum { ROWS = CY_TILE_PIXELS, ROW_BYTES = 64, TILE_BF16 = 512, PACKED = 512, ROUNDS_TO_INFINITY = 0x7f7f8000 };
 
 /* All eight tiles of 16 rows. It is constant because GCC 12 takes only its first word for an operand of the intrinsic. */
 static const struct {
@@ -78,18 +78,137 @@ static void split__amx(const float *x, const float *second, ptrdiff_t step, ptrd
   }
 }
 
+/* Four columns of 16 rows of floats, each as one vector: out[q][l] = x[l·row + q]. Loads bring every fourth row together, which takes half
+ * of the shuffles that transposing in registers takes. */
+static inline void columns(const float *x, ptrdiff_t row, __m512 out[4]) {
+  __m512 r[4];
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; i++) {
+    r[i] = _mm512_castps128_ps512(_mm_loadu_ps(x + i * row));
+    r[i] = _mm512_insertf32x4(r[i], _mm_loadu_ps(x + (4 + i) * row), 1);
+    r[i] = _mm512_insertf32x4(r[i], _mm_loadu_ps(x + (8 + i) * row), 2);
+    r[i] = _mm512_insertf32x4(r[i], _mm_loadu_ps(x + (12 + i) * row), 3);
+  }
+  const __m512d low = (__m512d)_mm512_unpacklo_ps(r[0], r[1]), next_low = (__m512d)_mm512_unpacklo_ps(r[2], r[3]);
+  const __m512d high = (__m512d)_mm512_unpackhi_ps(r[0], r[1]), next_high = (__m512d)_mm512_unpackhi_ps(r[2], r[3]);
+  out[0] = (__m512)_mm512_unpacklo_pd(low, next_low);
+  out[1] = (__m512)_mm512_unpackhi_pd(low, next_low);
+  out[2] = (__m512)_mm512_unpacklo_pd(high, next_high);
+  out[3] = (__m512)_mm512_unpackhi_pd(high, next_high);
+}
+
+/* y[l·16 + j] = x[l·row + j·step] for l < rows and j < n <= 16, zeros for the other l < all and j; nothing behind the last one is read. */
+static inline void bring(const float *x, ptrdiff_t row, ptrdiff_t step, ptrdiff_t rows, ptrdiff_t n, ptrdiff_t all, float *y) {
+  const __mmask16 read = (__mmask16)((1u << n) - 1);
+  const __m512i places =
+      _mm512_mullo_epi32(_mm512_set1_epi32((int)step), _mm512_set_epi32(15, 14, 13, 12, 11, 10, 9, 8, 7, 6, 5, 4, 3, 2, 1, 0));
+  for (ptrdiff_t l = 0; l < all; l++) {
+    __m512 v = _mm512_setzero_ps();
+    if (l < rows) v = step == 1 ? _mm512_maskz_loadu_ps(read, x + l * row) : _mm512_mask_i32gather_ps(v, read, places, x + l * row, 4);
+    _mm512_store_ps(y + l * 16, v);
+  }
+}
+
+/* The same as split of x[i·plane + j·step], with channels i < channels of pixels j < n. */
+static void split_planes__amx(const float *x, ptrdiff_t plane, ptrdiff_t step, ptrdiff_t channels, uint16_t *y, ptrdiff_t part,
+                              ptrdiff_t n) {
+  float brought[32 * 16] __attribute__((aligned(64)));
+  for (ptrdiff_t j = 0; j < n; j += 16) {
+    const ptrdiff_t count = n - j < 16 ? n - j : 16;
+    const int whole = step == 1 && channels >= 32 && count == 16;
+    const float *in = whole ? x + j : brought;
+    const ptrdiff_t row = whole ? plane : 16;
+    if (!whole) bring(x + j * step, plane, step, channels, count, 32, brought);
+    for (ptrdiff_t k = 0; k < count; k += 4) {
+      __m512 low[4], high[4];
+      columns(in + k, row, low);
+      columns(in + 16 * row + k, row, high);
+      for (ptrdiff_t q = 0; q < 4 && k + q < count; q++) {
+        __m512i a[3], b[3];
+        parts((__m512i)low[q], a);
+        parts((__m512i)high[q], b);
+        for (int p = 0; p < 3; p++) _mm512_storeu_si512(y + p * part + (j + k + q) * 32, join(a[p], b[p]));
+      }
+    }
+  }
+}
+
+/* Part p of w[l, c, t] → y[(t·3 + p)·y_part + c/2·32 + l·2 + c%2], zeros for c < 32 and l < 16 that there are not. As many channels at a
+ * time as fit into the first-level cache between the transposition and the parts. */
+static int pack__amx(const cy_tile_pack_args *a) {
+  __m512 rows[PACKED + 16];
+  float brought[16 * 16] __attribute__((aligned(64)));
+  const __m512i exponent = _mm512_set1_epi32(0x7f800000);
+  __mmask16 finite = 0xffff;
+  const ptrdiff_t most = PACKED / a->taps / 2 * 2, step = most < 32 ? most : 32;
+  for (ptrdiff_t first = 0; first < 32; first += step) {
+    const ptrdiff_t channels = first + step < 32 ? step : 32 - first;
+    const ptrdiff_t there = first >= a->channels ? 0 : (a->channels - first < channels ? a->channels - first : channels) * a->taps;
+    const float *w = a->w + first * a->taps;
+    ptrdiff_t q = 0;
+    for (; q < there; q += 16) {
+      const int whole = a->outputs == 16 && there - q >= 16;
+      if (!whole) bring(w + q, a->w_output, 1, a->outputs, there - q < 16 ? there - q : 16, 16, brought);
+      for (ptrdiff_t k = 0; k < 16; k += 4) columns(whole ? w + q + k : brought + k, whole ? a->w_output : 16, rows + q + k);
+    }
+    for (; q < channels * a->taps; q++) rows[q] = _mm512_setzero_ps();
+    for (ptrdiff_t t = 0; t < a->taps; t++)
+      for (ptrdiff_t c = 0; c < channels; c += 2) {
+        const __m512i even = (__m512i)rows[c * a->taps + t], odd = (__m512i)rows[(c + 1) * a->taps + t];
+        finite &= _mm512_cmpneq_epi32_mask(_mm512_and_si512(even, exponent), exponent);
+        finite &= _mm512_cmpneq_epi32_mask(_mm512_and_si512(odd, exponent), exponent);
+        __m512i low[3], high[3];
+        parts(even, low);
+        parts(odd, high);
+        for (int p = 0; p < 3; p++)
+          _mm512_storeu_si512(a->y + (t * 3 + p) * a->y_part + (first + c) * 16,
+                              _mm512_mask_blend_epi16(0xaaaaaaaa, _mm512_srli_epi32(low[p], 16), high[p]));
+      }
+  }
+  return finite == 0xffff;
+}
+
+/* The bounds and the slope of an activation; what has none is bounded by infinities. */
+typedef struct {
+  __m512 lo, hi, slope;
+  int leaky;
+} activation;
+
+static inline activation activation_of(int act, float lo, float hi, float slope) {
+  const int clamp = act == CY_ACT_CLAMP;
+  return (activation){_mm512_set1_ps(clamp ? lo : -INFINITY), _mm512_set1_ps(clamp ? hi : INFINITY), _mm512_set1_ps(slope),
+                      act == CY_ACT_LEAKY};
+}
+
+/* What is not a number passes: it is the second operand. */
+static inline __m512 activate(__m512 v, activation a) {
+  v = _mm512_min_ps(a.hi, _mm512_max_ps(a.lo, v));
+  return a.leaky ? _mm512_mask_mul_ps(v, _mm512_cmp_ps_mask(v, _mm512_setzero_ps(), _CMP_NGT_UQ), v, a.slope) : v;
+}
+
 /* out = act(bias + in + residual), pixel by pixel. */
 static void store__amx(const cy_tile_store_args *a) {
-  const int clamp = a->act == CY_ACT_CLAMP;
-  const __m512 bias = _mm512_loadu_ps(a->bias), slope = _mm512_set1_ps(a->slope);
-  const __m512 lo = _mm512_set1_ps(clamp ? a->lo : -INFINITY), hi = _mm512_set1_ps(clamp ? a->hi : INFINITY);
+  const __m512 bias = _mm512_loadu_ps(a->bias);
+  const activation act = activation_of(a->act, a->lo, a->hi, a->slope);
   for (ptrdiff_t i = 0; i < a->n; i++) {
     __m512 v = _mm512_add_ps(bias, _mm512_loadu_ps(a->in + i * 16));
     if (a->residual) v = _mm512_add_ps(v, _mm512_loadu_ps(a->residual + i * 16));
-    /* What is not a number passes: it is the second operand. */
-    v = _mm512_min_ps(hi, _mm512_max_ps(lo, v));
-    if (a->act == CY_ACT_LEAKY) v = _mm512_mask_mul_ps(v, _mm512_cmp_ps_mask(v, _mm512_setzero_ps(), _CMP_NGT_UQ), v, slope);
-    _mm512_storeu_ps(a->out + i * 16, v);
+    _mm512_storeu_ps(a->out + i * 16, activate(v, act));
+  }
+}
+
+/* out = act(bias + in), channel by channel. */
+static void store_planes__amx(const cy_tile_planes_args *a) {
+  const activation act = activation_of(a->act, a->lo, a->hi, a->slope);
+  for (int k = 0; k < a->channels; k += 4) {
+    __m512 m[4];
+    columns(a->in + k, 16, m);
+    for (int q = 0; q < 4 && k + q < a->channels; q++) {
+      const __m512 v = activate(_mm512_add_ps(_mm512_set1_ps(a->bias[k + q]), m[q]), act);
+      float *out = a->out + (k + q) * a->out_channel;
+      for (int r = 0; r < a->n_runs; r++)
+        _mm512_mask_storeu_ps(out + a->at[r] - a->first[r], (__mmask16)(((1u << a->count[r]) - 1) << a->first[r]), v);
+    }
   }
 }
 
@@ -212,7 +331,10 @@ const cy_tile_kernels cy_tile_kernels__amx = {
     .begin = begin__amx,
     .end = end__amx,
     .split = split__amx,
+    .split_planes = split_planes__amx,
+    .pack = pack__amx,
     .multiply = {{tiles_1x1__amx, tiles_2x1__amx, tiles_3x1__amx, tiles_4x1__amx}, {tiles_1x2__amx, tiles_2x2__amx}},
     .store = store__amx,
+    .store_planes = store_planes__amx,
     .peak = peak__amx,
 };

@@ -160,6 +160,7 @@ typedef struct {
 
 /* Of isa_amx.c, which has the equations. */
 enum { CY_TILE_PIXELS = 16, CY_TILE_FLOATS = 256, CY_TILE_CHANNELS = 32, CY_PARTS = 3, CY_PRODUCTS = 6, CY_TILE_PEAK = 2048 };
+enum { CY_TILE_TAPS = 256 }; /* of a kernel whose weights are packed, at most */
 
 /* Products of tiles of pixels and tiles of output channels. */
 typedef struct {
@@ -184,14 +185,42 @@ typedef struct {
   float lo, hi, slope;
 } cy_tile_store_args;
 
+/* A tile of 16 pixels of one block of output channels, on its way to planes: pixels first[r] … first[r] + count[r] - 1 of the tile go to
+ * out[at[r]] and behind it, channel by channel. */
+typedef struct {
+  const float *in;         /* IN  16·16 sums */
+  const float *bias;       /* IN  16 */
+  float *out;              /* OUT */
+  ptrdiff_t out_channel;   /* between the planes */
+  int channels;            /* of the block that there are */
+  int n_runs;
+  int first[CY_TILE_PIXELS], count[CY_TILE_PIXELS];
+  ptrdiff_t at[CY_TILE_PIXELS];
+  int act;
+  float lo, hi, slope;
+} cy_tile_planes_args;
+
+/* The weights of up to 16 outputs and up to 32 channels: w[l·w_output + c·taps + t] of output l, channel c and tap t. */
+typedef struct {
+  const float *w;        /* IN */
+  ptrdiff_t w_output;
+  ptrdiff_t outputs, channels;
+  ptrdiff_t taps;        /* at most CY_TILE_TAPS */
+  uint16_t *y;           /* OUT */
+  ptrdiff_t y_part;      /* between the parts of a tap, and a third of what lies between taps */
+} cy_tile_pack_args;
+
 /* Micro-kernels on tile registers. */
 typedef struct {
   void (*begin)(void); /* once on a thread before it calls the others, and */
   void (*end)(void);   /* when it has done with them */
   void (*split)(const float *x, const float *second, ptrdiff_t step, ptrdiff_t channels, uint16_t *y, ptrdiff_t part, ptrdiff_t n);
+  void (*split_planes)(const float *x, ptrdiff_t plane, ptrdiff_t step, ptrdiff_t channels, uint16_t *y, ptrdiff_t part, ptrdiff_t n);
+  int (*pack)(const cy_tile_pack_args *); /* whether all weights are finite */
   /* [tiles of channels − 1][tiles of pixels − 1]; NULL beyond 2 x 2 and 1 x 4 */
   void (*multiply[2][4])(const cy_tiles_args *);
   void (*store)(const cy_tile_store_args *);
+  void (*store_planes)(const cy_tile_planes_args *);
   float (*peak)(ptrdiff_t n_steps); /* n_steps steps of 2 x 2 tiles, CY_TILE_PEAK multiply-adds of 16 lanes each */
 } cy_tile_kernels;
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cyconv._kernels import cpu
-from cyconv._kernels.bf16x3 import PackParts, Split
+from cyconv._kernels.parts import PackParts, Split
 from cyconv.graph.lower_bf16x3 import Stretch, Window, stretch_of
 from tests.drivers.places import NO_BORDER, Operand, place, put, run
 from tests.microkernels.test_isa_amx import parts_of, widened

@@ -112,6 +112,42 @@ def test_frozen():
     assert len({frozen(1), frozen(1.0), frozen(True)}) == 3
 
 
+def test_the_second_call_of_each_form():
+    """Of plain arrays and options it is found at once; whatever else comes is checked and converted each time."""
+    x, y = integers((4, 6), 1), integers((4, 6), 2)
+    calls = [
+        ((x, y), {}, x + y),
+        ((x, None, 2.0), {}, 2 * x),
+        ((x,), {"scale": 3, "flag": True}, 3 * x),
+        ((x.astype(">f4"), y), {}, x + y),
+        ((np.asfortranarray(x), y), {}, x + y),
+        ((x, [y, y]), {}, x + 2 * y),
+        ((x,), {"others": y}, x + y),
+        ((x.view(np.matrix), y), {}, x + y),
+    ]
+    for _ in range(3):
+        for args, kwargs, want in calls:
+            got = probe(*args, **kwargs)
+            assert type(got) is np.ndarray and np.array_equal(got, want)
+        with pytest.raises(TypeError, match="argument 'others' must be float32, got float64"):
+            probe(x, y.astype(np.float64))
+    assert len(traced_calls) == len(plans) == 4
+
+
+def test_a_form_whose_plan_was_dropped_is_compiled_again(monkeypatch):
+    monkeypatch.setattr(eager, "MAX_PLANS", 1)
+    for n in (2, 3, 2, 2):
+        assert np.array_equal(probe(np.ones(n, np.float32), scale=2.0), np.full(n, 2.0))
+    assert len(traced_calls) == 3
+
+
+def test_remembered_forms_are_bounded(monkeypatch):
+    monkeypatch.setattr(eager, "MAX_FORMS", 4)
+    for n in range(1, 30):
+        probe(integers((n % 7 + 1,)))
+        assert len(plans._forms) <= 4
+
+
 def test_bounded_by_number(monkeypatch):
     monkeypatch.setattr(eager, "MAX_PLANS", 5)
     for n in range(1, 20):

@@ -1,4 +1,5 @@
-"""Convolutions on tile registers: exact on integers for every geometry, in stretches and fused; the same bits; float32's error."""
+"""Convolutions on tile registers: exact on integers for every geometry, in stretches and fused, blocked and planar; the same bits;
+float32's error; single calls, whose weights come with them."""
 
 import numpy as np
 import pytest
@@ -48,13 +49,19 @@ def algorithms(plan):
     return [step["algorithm"] for step in plan._steps if step["op"] == "conv2d"]
 
 
-@pytest.mark.parametrize("case", CASES)
-def test_exact_on_integers(everywhere, case):
+def arrays_of(case):
     n, ci, h, w, co, kernel, *attrs = case
-    weight, bias, x = integers((co, ci, *kernel), 1), integers((co,), 2), integers((n, ci, h, w), 3)
+    return integers((n, ci, h, w), 3), integers((co, ci, *kernel), 1), integers((co,), 2), attrs
+
+
+@pytest.mark.parametrize("blocked", [False, True])
+@pytest.mark.parametrize("case", CASES)
+def test_exact_on_integers(everywhere, case, blocked):
+    """Between the caller's arrays, and behind an op that leaves blocks."""
+    x, weight, bias, attrs = arrays_of(case)
 
     def fn(x):
-        return F.conv2d(x, weight, bias, *attrs)
+        return F.conv2d(F.max_pool2d(x, 3, 1, 1) if blocked else x, weight, bias, *attrs)
 
     want = evaluate(record(fn, x.shape), x)[0]
     assert np.count_nonzero(want) > want.size // 2
@@ -135,11 +142,62 @@ def test_weights_that_are_not_finite_stay_on_vectors(everywhere):
     assert np.all(plan(x)[0, 3, 2, 2] == np.inf)
 
 
-def test_weights_that_are_inputs_stay_on_vectors(everywhere):
-    plan = compile_function(lambda x, w: F.conv2d(x, w), [(1, 32, 4, 4), (32, 32, 1, 1)], ["x", "w"], 2)
+@pytest.mark.parametrize("packed_tiles", [0, 1000])
+@pytest.mark.parametrize("case", CASES)
+def test_single_calls_are_exact_on_integers(everywhere, case, packed_tiles, monkeypatch):
+    """The weights are packed before, or by the items of the product."""
+    monkeypatch.setattr(lower_bf16x3, "PACKED_TILES", packed_tiles)
+    x, weight, bias, attrs = arrays_of(case)
+    want = evaluate(record(lambda x: F.conv2d(x, weight, bias, *attrs), x.shape), x)[0]
+    for threads in (1, 2, 3):
+        plan = compile_function(lambda x, w, b: F.conv2d(x, w, b, *attrs), [x.shape, weight.shape, bias.shape], ["x", "w", "b"], threads)
+        assert any("bfloat16 x 3" in a for a in algorithms(plan))
+        for sign in (1, -1):
+            assert np.array_equal(plan(x, sign * weight, bias), want if sign == 1 else 2 * bias[:, None, None] - want)
+
+
+@pytest.mark.parametrize("packed_tiles", [0, 1000])
+def test_single_calls_with_weights_that_are_not_finite(everywhere, packed_tiles, monkeypatch):
+    """As float32 has it, also where both factors are infinite; other channels keep their numbers, and so does the next call."""
+    monkeypatch.setattr(lower_bf16x3, "PACKED_TILES", packed_tiles)
+    x, w, b = integers((2, 40, 9, 9), 1, 1, 4), integers((33, 40, 3, 3), 2, 1, 3), integers((33,), 3)
+    plan = compile_function(lambda x, w, b: F.relu(F.conv2d(x, w, b, padding=1)), [x.shape, w.shape, b.shape], ["x", "w", "b"], 2)
+    assert any("bfloat16 x 3" in a for a in algorithms(plan))
+    finite = plan(x, w, b)
+    for number in (np.inf, -np.inf, np.nan):
+        for pixel in (1.0, np.inf, -np.inf, np.nan):
+            x2, w2 = x.copy(), w.copy()
+            w2[32, 39, 1, 1], x2[1, 39, 4, 4] = number, pixel
+            got = plan(x2, w2, b)
+            want = evaluate(record(lambda x, w2=w2: F.relu(F.conv2d(x, w2, b, padding=1)), x.shape), x2)[0]
+            assert np.array_equal(got, want.astype(np.float32), equal_nan=True)
+            assert np.array_equal(got[0, :32], finite[0, :32])
+    assert np.array_equal(plan(x, w, b), finite)
+
+
+def test_weights_that_are_inputs_of_networks_stay_on_vectors(everywhere):
+    plan = compile_function(lambda x, w: F.relu(F.conv2d(F.relu(x), w)), [(1, 32, 4, 4), (32, 32, 1, 1)], ["x", "w"], 2)
     assert not any("bfloat16" in a for a in algorithms(plan))
     x, w = integers((1, 32, 4, 4), 1), integers((32, 32, 1, 1), 2)
-    assert np.array_equal(plan(x, w), np.einsum("nchw,oc->nohw", x, w[:, :, 0, 0]))
+    want = np.einsum("nchw,oc->nohw", np.maximum(x, 0), w[:, :, 0, 0])
+    assert np.array_equal(plan(x, w), np.maximum(want, 0))
+
+
+def test_items_have_about_equal_tiles():
+    """And an even number of them, unless one only would be left without a second one."""
+
+    def item_tiles(pixels):
+        return lower_bf16x3.stretch_of(lower_bf16x3.Window(((0, 0),), (1, 1), (0, 0), pixels), 1, (0, 1), (0, 1)).item_tiles
+
+    assert [item_tiles(16 * tiles) for tiles in (1, 2, 7, 8, 9, 13, 14, 16, 17, 25)] == [1, 2, 7, 8, 5, 7, 8, 8, 6, 8]
+
+
+def test_joined_rows_divide_the_height_and_fit():
+    for c, h, w in [(64, 56, 56), (256, 56, 56), (512, 14, 14), (32, 7, 7), (64, 53, 61), (2048, 112, 112)]:
+        rows = lower_bf16x3.joined_rows((8, c, h, w))
+        floats = 3 * 16 * -(-c // 32) * w
+        assert h % rows == 0 and (rows == 1 or rows * floats <= lower_bf16x3.STRETCH_FLOATS)
+        assert rows == h or h * floats > lower_bf16x3.STRETCH_FLOATS
 
 
 def test_where_they_are_chosen():

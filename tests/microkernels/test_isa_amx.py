@@ -161,3 +161,69 @@ def test_store(act, residual):
         v = x + np.tile(bias, n) + (r if residual else 0)
         want = {NONE: v, CLAMP: np.clip(v, -10, 20), LEAKY: np.where(v > 0, v, v / 2)}[act]
         assert np.array_equal(y, want, equal_nan=True)
+
+
+@pytest.mark.parametrize("step", [1, 2, 3])
+@pytest.mark.parametrize("channels", [1, 17, 32, 50])
+def test_planes_have_the_same_parts(channels, step):
+    """As pixels of blocks have; behind the last pixel of the last plane lies an unmapped page."""
+    rng = np.random.default_rng([channels, step])
+    there = min(channels, 32)
+    for n in (1, 3, 4, 15, 16, 17, 37):
+        plane = (n - 1) * step + 1
+        x = rng.standard_normal((there, plane)).astype(np.float32)
+        part = n * 32 + 64
+        y = guarded(2 * part + n * 32, "end", np.uint16)
+        targets.split_planes("amx", flush(x.ravel()), (plane, step), channels, y, part, n)
+        want = np.zeros((n, 32), np.float32)
+        want[:, :there] = x[:, ::step].T
+        got = np.stack([y[p * part : p * part + n * 32].reshape(n, 32) for p in range(3)])
+        assert np.array_equal(got, parts_of(want))
+
+
+@pytest.mark.parametrize("taps", [1, 2, 9, 25, 121, 256])
+@pytest.mark.parametrize(("outputs", "channels"), [(16, 32), (1, 1), (7, 32), (16, 19)])
+def test_packed_weights(outputs, channels, taps):
+    """Part p of w[l, c, t] at (t·3 + p)·y_part + c/2·32 + l·2 + c%2, zeros elsewhere; no weight behind the last one is read."""
+    w = np.random.default_rng(taps).standard_normal((outputs, channels, taps)).astype(np.float32)
+    y_part = 1024
+    for where in ("end", "start"):
+        y = guarded((taps * 3 - 1) * y_part + 512, where, np.uint16)
+        assert targets.pack_tile("amx", flush(w.ravel(), where), (channels * taps, outputs, channels, taps), y, y_part)
+        padded = np.zeros((16, 32, taps), np.float32)
+        padded[:outputs, :channels] = w
+        want = parts_of(padded).transpose(3, 0, 2, 1).reshape(taps, 3, 16, 2, 16).swapaxes(3, 4).reshape(taps * 3, 512)
+        for k in range(taps * 3):
+            assert np.array_equal(y[k * y_part : k * y_part + 512], want[k])
+
+
+@pytest.mark.parametrize("number", [np.inf, -np.inf, np.nan])
+def test_packing_tells_what_is_not_finite(number):
+    w = np.full(16 * 32 * 9, np.finfo(np.float32).max, np.float32)
+    y = np.zeros(27 * 512, np.uint16)
+    assert targets.pack_tile("amx", w, (288, 16, 32, 9), y, 512)
+    for place in (0, 1, 2305, w.size - 1):
+        bad = w.copy()
+        bad[place] = number
+        assert not targets.pack_tile("amx", bad, (288, 16, 32, 9), y, 512)
+
+
+@pytest.mark.parametrize("act", [NONE, CLAMP, LEAKY])
+def test_store_to_planes(act):
+    """Runs of a tile into rows of planes; what lies between them stays as it was, and the last run ends at an unmapped page."""
+    rng = np.random.default_rng(act)
+    x, bias = rng.integers(-40, 40, (16, 16)).astype(np.float32), rng.integers(-9, 9, 16).astype(np.float32)
+    x[3, 0] = np.nan
+    for channels in (1, 6, 16):
+        for runs, plane in (([(0, 16, 0)], 16), ([(0, 3, 4), (5, 7, 10), (15, 1, 30)], 31), ([(2, 5, 3)], 8), ([], 4)):
+            y = guarded(channels * plane)
+            y[:] = 77.0
+            spec = SimpleNamespace(x=flush(x.ravel()), bias=flush(bias), y=y, plane=plane, channels=channels, runs=runs)
+            spec.act, spec.lo, spec.hi, spec.slope = act, -10.0, 20.0, 0.5
+            targets.store_tile_planes("amx", spec)
+            v = x + bias
+            v = {NONE: v, CLAMP: np.clip(v, -10, 20), LEAKY: np.where(v > 0, v, v / 2)}[act]
+            want = np.full((channels, plane), 77.0, np.float32)
+            for first, count, at in runs:
+                want[:, at : at + count] = v[first : first + count, :channels].T
+            assert np.array_equal(y.reshape(channels, plane), want, equal_nan=True)
