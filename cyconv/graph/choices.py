@@ -116,10 +116,11 @@ def keep_budget(named: Mapping[str, Node], alternatives: dict[str, list[Choice]]
 
 def on_tiles(graph: Graph, node: Node, lanes: int) -> bool:
     """Whether a direct product is computed on tile registers, where they are faster: with weights that are constant and finite, or as the
-    one op of a call, which otherwise spends more on its layouts."""
+    one op of a call beside reshapes, which otherwise spends more on its layouts."""
     weights = [w for w, _ in branches_of(node)]
     constant = all(w in graph.constants for w in weights)
-    if is_linear(node) or 0 in node.outputs[0].shape or not (constant or (len(graph.nodes) == 1 and node.op == "conv2d")):
+    call = node.op == "conv2d" and all(other is node or other.op == "reshape" for other in graph.nodes)
+    if is_linear(node) or 0 in node.outputs[0].shape or not (constant or call):
         return False
     layouts = 1.0 if constant else CALL_COST if node.inputs[1].shape[2:] == (1, 1) else WINDOW_CALL_COST
     if tile_cycles(node) >= layouts * direct_cycles(node, lanes):

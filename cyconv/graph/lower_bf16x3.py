@@ -199,8 +199,9 @@ class Ends:
     @classmethod
     def of(cls, low: Lowering, node: Node) -> Ends:
         x, out, window = node.inputs[0], node.outputs[0], Window.of(node)
-        alone = len(node.outputs) == 1 and not node.attrs.get("residual") and low.only_dense(x) and low.is_last(out) and len(x.shape) == 4
-        if not alone:
+        call = not low.is_constant(node.inputs[1])  # nothing else but reshapes is in the graph then
+        alone = call or (low.only_dense(x) and low.is_last(out))
+        if len(node.outputs) > 1 or node.attrs.get("residual") or len(x.shape) != 4 or not alone:
             residual = low.blocked(node.inputs[-1]) if node.attrs.get("residual") else None
             return cls(low.blocked(x), [low.new_blocked(v) for v in node.outputs], residual, window)
         source, target = low.dense(x), low.new_dense(out)

@@ -175,6 +175,14 @@ def test_single_calls_with_weights_that_are_not_finite(everywhere, packed_tiles,
     assert np.array_equal(plan(x, w, b), finite)
 
 
+def test_an_image_without_a_batch_axis_has_the_same_bits():
+    rng = np.random.default_rng(3)
+    x, w = rng.standard_normal((2, 64, 20, 20)).astype(np.float32), rng.standard_normal((64, 64, 3, 3)).astype(np.float32)
+    plan = compile_function(lambda x, w: F.conv2d(x, w), [x.shape[1:], w.shape], ["x", "w"], 2)
+    assert any("bfloat16 x 3" in a for a in algorithms(plan))
+    assert np.array_equal([plan(image, w) for image in x], F.conv2d(x, w))
+
+
 def test_weights_that_are_inputs_of_networks_stay_on_vectors(everywhere):
     plan = compile_function(lambda x, w: F.relu(F.conv2d(F.relu(x), w)), [(1, 32, 4, 4), (32, 32, 1, 1)], ["x", "w"], 2)
     assert not any("bfloat16" in a for a in algorithms(plan))
