@@ -88,6 +88,7 @@ cdef extern from "microkernels.h" nogil:
         ptrdiff_t out_row
         ptrdiff_t rows
         ptrdiff_t columns
+        int pooled
         int act
         float lo
         float hi

@@ -82,6 +82,7 @@ class Lowering:
         self.setup: list[Setup] = []
         self._producers = graph.producers()
         self._names: dict[Value, Value] = {}
+        self._absorbed: set[int] = set()
         self._dense: dict[Value, Tensor] = {}
         self._blocked: dict[Value, Tensor] = {}
         self._outputs = {self.root(v): i for i, v in reversed(list(enumerate(graph.outputs)))}
@@ -98,7 +99,8 @@ class Lowering:
     def run(self) -> None:
         """Lower every node, then bring the graph's outputs into the caller's arrays."""
         for node in self.graph.nodes:
-            HANDLERS[node.op](self, node)
+            if id(node) not in self._absorbed:
+                HANDLERS[node.op](self, node)
         # The last group of each product prefetches the first weights of the next.
         following: Weights | None = None
         for task in reversed(self.tasks):
@@ -121,6 +123,10 @@ class Lowering:
         task = Task("cast", v.name, lambda: Cast(x.operand(), y.operand(), numel(v.shape), dtype, to), [x.buffer], [y.buffer])
         task.shape, task.layout, task.algorithm, task.out_bytes = v.shape, "nchw", "bool", numel(v.shape)
         self.emit(task)
+
+    def absorb(self, node: Node) -> None:
+        """``node``, which comes later, is computed by the step of the node being lowered."""
+        self._absorbed.add(id(node))
 
     # Values that share memory
 

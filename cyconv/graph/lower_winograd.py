@@ -14,8 +14,9 @@ from cyconv._kernels.movement import Phases
 from cyconv._kernels.winograd import PackWinograd, WinogradInput, WinogradProduct
 from cyconv.graph.algorithm import reduced, stretches, tiles_of
 from cyconv.graph.ir import Node
-from cyconv.graph.layout import Buffer, Operand, Task, Tensor, Weights, following_weights, numel, round_up, tensor, tensor_floats
+from cyconv.graph.layout import NO_BORDER, Buffer, Operand, Task, Tensor, Weights, following_weights, numel, round_up, tensor, tensor_floats
 from cyconv.graph.lower import Lowering
+from cyconv.graph.passes import only_reader
 from cyconv.graph.select import group_blocks, split
 from cyconv.winograd import Winograd
 
@@ -72,6 +73,7 @@ class ProductSpec:
     pieces: Pieces
     channels: int
     scratch_floats: int
+    pooled: bool
     act: int
     lo: float
     hi: float
@@ -144,10 +146,23 @@ def group_sizes(low: Lowering, node: Node, kind: Winograd, channels: int) -> tup
 def lower_winograd(low: Lowering, node: Node, kind: Winograd, bias: Tensor, activation: tuple[int, float, float, float]) -> None:
     """Emit the steps of each group of the convolution."""
     x, top, left = winograd_input(low, node)
-    out = low.new_blocked(node.outputs[0])
+    pool = pool_behind(low, node, kind)
+    if pool is not None:
+        low.absorb(pool)
+    out = low.new_blocked(pool.outputs[0] if pool is not None else node.outputs[0])
     residual = low.blocked(node.inputs[-1]) if node.attrs.get("residual") else None
     for part in parts_of(node, x, out, residual, bias):
         lower_part(low, node, kind, part, (top, left), activation)
+
+
+def pool_behind(low: Lowering, node: Node, kind: Winograd) -> Node | None:
+    """A maximum pool of 2 x 2 that alone reads the output, and whose windows lie inside the tiles."""
+    pool, (_, _, h, w) = only_reader(low.graph, node.outputs[0]), node.outputs[0].shape
+    if pool is None or pool.op != "max_pool2d" or pool.attrs["return_indices"] or kind.m % 2 or h % 2 or w % 2:
+        return None
+    a = pool.attrs
+    plain = (tuple(a["kernel"]), tuple(a["stride"]), tuple(a["padding"]), tuple(a["dilation"])) == ((2, 2), (2, 2), NO_BORDER, (1, 1))
+    return pool if plain else None
 
 
 def lower_part(
@@ -155,6 +170,7 @@ def lower_part(
 ) -> None:
     """Emit the packing, and for each stretch its transform and its product."""
     lanes, x, out = low.lanes, part.x, part.out
+    pooled = out.dims[2:] != node.outputs[0].shape[2:]
     ci, _ = reduced(node)
     down, across = tiles_of(kind, node)
     per_tile = kind.n**2 * round_up(ci, lanes)
@@ -175,12 +191,12 @@ def lower_part(
             res = part.residual.operand() if part.residual is not None else None
             after = following_weights(following, u)
             operands = (v.operand(), u.operand(), *after, part.bias.operand(), res, out.operand(), m.operand())
-            return WinogradProduct(ProductSpec(*operands, stretch, groups, pieces, ci, scratch_floats, *activation))
+            return WinogradProduct(ProductSpec(*operands, stretch, groups, pieces, ci, scratch_floats, pooled, *activation))
 
         reads = [v, u, part.bias] + ([part.residual] if part.residual is not None else [])
-        task = low.emit_node(node, make, reads, [out, m], f"{kind.name} product")
+        task = low.emit_node(node, make, reads, [out, m], f"{kind.name} pooled product" if pooled else f"{kind.name} product")
         macs = part.channels * numel(node.inputs[1].shape[1:])
-        task.macs = round(macs * x.dims[0] * out.dims[2] * out.dims[3] * count / total)
+        task.macs = round(macs * x.dims[0] * numel(node.outputs[0].shape[2:]) * count / total)
         task.weights = Weights(u, u.buffer.floats if tiles_first else kind.n**2 * ci * sizes[0] * lanes, not tiles_first)
         task.following = following
 

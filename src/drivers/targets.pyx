@@ -263,7 +263,7 @@ def wino_input(str isa, int kind, tile, Py_ssize_t repeats=1):
 
 def wino_output(str isa, int kind, tile, Py_ssize_t repeats=1):
     """Aᵀ M A of one tile. `tile` has x, in_point, bias, residual (laid out as y) or None, y, out_row, rows and columns (how many lie
-    inside the image), act, lo, hi, slope."""
+    inside the image), pooled if it is, act, lo, hi, slope."""
     cdef cy_wino_output_args a
     check_wino(kind)
     a.inp, a.in_point, a.bias = reading(tile.x), tile.in_point, reading(tile.bias)
@@ -271,7 +271,7 @@ def wino_output(str isa, int kind, tile, Py_ssize_t repeats=1):
     if tile.residual is not None:
         a.residual = reading(tile.residual)
     a.out, a.out_row, a.res_row = writing(tile.y), tile.out_row, tile.out_row
-    a.rows, a.columns = tile.rows, tile.columns
+    a.rows, a.columns, a.pooled = tile.rows, tile.columns, getattr(tile, "pooled", False)
     a.act, a.lo, a.hi, a.slope = tile.act, tile.lo, tile.hi, tile.slope
     cdef const cy_kernels *t = table_of(isa)
     for _ in range(repeats):

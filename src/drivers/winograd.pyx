@@ -127,7 +127,7 @@ cdef struct product_params:
     ptrdiff_t *piece_tiles
     cy_tap *taps
     ptrdiff_t n_groups, n_items, channels, scratch_floats
-    bint has_residual
+    bint has_residual, pooled
     int act
     float lo, hi, slope
 
@@ -172,14 +172,16 @@ cdef void multiply(const product_params *p, const run_t *run, const group_t *g, 
 
 cdef void transform_back(const product_params *p, const run_t *run, const group_t *g, ptrdiff_t t0, ptrdiff_t t1, const float *m,
                          ptrdiff_t m_block) noexcept nogil:
-    """The output pixels of tiles t0 … t1 − 1; the last tile of a row or column writes only what lies inside the image."""
+    """The output pixels of tiles t0 … t1 − 1, or the largest of each 2 x 2 of them; the last tile of a row or column writes only what lies
+    inside the image."""
     cdef const tiles_t *s = &p.tiles
     cdef const operand_t *out = &p.out
     cdef const operand_t *res = &p.residual
     cdef cy_wino_output_args a
-    cdef ptrdiff_t t, block, L = kernels.lanes
+    cdef ptrdiff_t t, block, L = kernels.lanes, shrink = 2 if p.pooled else 1
     cdef place_t place
     cdef int b
+    a.pooled = p.pooled
     a.in_point, a.out_row, a.res_row = g.n_blocks * m_block, out.h_stride, res.h_stride
     a.act, a.lo, a.hi, a.slope = p.act, p.lo, p.hi, p.slope
     a.residual = NULL
@@ -189,8 +191,9 @@ cdef void transform_back(const product_params *p, const run_t *run, const group_
         for t in range(t0, t1):
             place = place_of(s, t)
             a.inp = m + b * m_block + (t - t0) * L
-            a.rows, a.columns = min(s.m, out.h - place.y), min(s.m, out.w - place.x)
-            a.out = at(run, out) + place.image * out.n_stride + block * out.c_stride + place.y * out.h_stride + place.x * L
+            a.rows, a.columns = min(s.m, shrink * out.h - place.y), min(s.m, shrink * out.w - place.x)
+            a.out = (at(run, out) + place.image * out.n_stride + block * out.c_stride + place.y // shrink * out.h_stride
+                     + place.x // shrink * L)
             if p.has_residual:
                 a.residual = (at(run, res) + place.image * res.n_stride + block * res.c_stride + place.y * res.h_stride
                               + place.x * L)
@@ -240,6 +243,7 @@ cdef class WinogradProduct(Step):
         read_operand(&p.bias, spec.bias)
         read_operand(&p.out, spec.out)
         read_operand(&p.scratch, spec.scratch)
+        p.pooled = spec.pooled
         p.has_residual = spec.residual is not None
         if p.has_residual:
             read_operand(&p.residual, spec.residual)

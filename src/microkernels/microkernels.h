@@ -70,6 +70,7 @@ typedef struct {
   float *out;           /* OUT pixel (0, 0) of the tile */
   ptrdiff_t out_row;
   ptrdiff_t rows, columns; /* of the tile that lie inside the image, and are written */
+  int pooled;           /* whether only the largest of each 2 x 2 pixels is written, of tiles with an even number of rows and columns */
   int act;
   float lo, hi, slope;
 } cy_wino_output_args;

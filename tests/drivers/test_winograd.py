@@ -131,7 +131,7 @@ def test_no_such_register_tile(pieces):
     spec = SimpleNamespace(
         v=o, u=o, following=o, following_floats=(0, 0), bias=o, residual=None, out=o, scratch=o,
         stretch=Stretch(0, 2, 4, 0, 1, 1, 1, 0, 0), pieces=pieces, channels=1,
-        groups=[WinogradGroup(1, 0, 0, 0, 1, 1)], scratch_floats=kind.n**2 * L, act=0, lo=0.0, hi=0.0, slope=0.0,
+        groups=[WinogradGroup(1, 0, 0, 0, 1, 1)], scratch_floats=kind.n**2 * L, pooled=False, act=0, lo=0.0, hi=0.0, slope=0.0,
     )  # fmt: skip
     with pytest.raises(ValueError, match=f"no tile of 1 blocks x {pieces[0][1]} pixels"):
         WinogradProduct(spec)

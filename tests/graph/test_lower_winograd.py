@@ -8,7 +8,7 @@ from cyconv._kernels.cpu import lanes
 from cyconv.graph import lower_winograd
 from cyconv.graph.compile import compile_function
 from cyconv.graph.plan import Plan
-from cyconv.winograd import ALL, F2_3
+from cyconv.winograd import ALL, F2_3, F3_3, F4_3
 from tests.graph.helpers import evaluate, integers, record
 from tests.parallel import small_plans_use_threads
 
@@ -246,3 +246,61 @@ def test_steps(kind):
     assert abs(sum(s["macs"] for s in steps) - 2 * size * size * weight.size) <= len(steps)
     assert products(plan) == [s["algorithm"] for s in steps].count("transform input") >= 2
     assert plan.constant_bytes >= 4 * kind.n**2 * 128 * L
+
+
+EVEN = [kind for kind in ALL if kind.m % 2 == 0]
+
+
+@pytest.mark.parametrize("kind", EVEN, ids=lambda kind: kind.name)
+@pytest.mark.parametrize("threads", [1, 3])
+def test_pools_of_two_are_part_of_the_product(kind, threads):
+    """The same numbers as convolution, activation and pool one after the other; also with a residual, and a border for what reads it."""
+    for ci, co, h, w, seed in ((L, 2 * L, 8, 12, 1), (3 * L + 2, L + 1, 2, 22, 2), (2 * L, 3 * L, 26, 18, 3)):
+        weight, after = floats(co, ci, kind.r, kind.r, seed=seed), floats(L, co, 3, 3, seed=seed)
+        pad = kind.r // 2, kind.r - 1 - kind.r // 2
+        fn = lambda x, r: F.max_pool2d(F.relu(F.conv2d(x, weight, padding=(pad, pad)) + r), 2)  # noqa: E731
+        apart = lambda x, r: F.relu(F.conv2d(x, weight, padding=(pad, pad)) + r)  # noqa: E731
+        shapes = (3, ci, h, w), (3, co, h, w)
+        x, r = floats(*shapes[0]), floats(*shapes[1])
+        plan = compile_function(fn, list(shapes), ["x", "r"], threads, kind.name)
+        assert f"{kind.name} pooled product" in [step["algorithm"] for step in plan.steps()]
+        assert not any(step["op"] == "max_pool2d" for step in plan.steps())
+        y = through(kind, apart, *shapes, threads=threads)(x, r)
+        want = y.reshape(3, co, h // 2, 2, w // 2, 2).max((3, 5))
+        assert np.array_equal(plan(x, r), want)
+        more = compile_function(lambda x, r: F.conv2d(fn(x, r), after, padding=1), list(shapes), ["x", "r"], threads, kind.name)
+        assert relative_error(more(x, r), evaluate(record(lambda x: F.conv2d(x, after, padding=1), want.shape), want)[0]) < 1e-5
+        x[1, 0, h // 2, w // 2] = np.nan
+        with np.errstate(invalid="ignore"):
+            y = through(kind, apart, *shapes, threads=threads)(x, r)
+        assert np.array_equal(plan(x, r), y.reshape(3, co, h // 2, 2, w // 2, 2).max((3, 5)), equal_nan=True)
+
+
+def test_pools_that_stay_steps():
+    """Odd sizes, other windows, an output that something else reads or that is wanted, indices, tiles of three."""
+    weight = floats(L, L, 3, 3)
+    conv = lambda x: F.conv2d(x, weight, padding=1)  # noqa: E731
+    both = lambda x: (y := conv(x), F.max_pool2d(y, 2))  # noqa: E731
+    cases = [
+        (lambda x: F.max_pool2d(conv(x), 2), 15, F4_3),
+        (lambda x: F.max_pool2d(conv(x), 2), 16, F3_3),
+        (lambda x: F.max_pool2d(conv(x), 3, 2), 16, F4_3),
+        (lambda x: F.max_pool2d(conv(x), 2, 1), 16, F4_3),
+        (lambda x: F.max_pool2d(conv(x), 2, padding=1), 16, F4_3),
+        (lambda x: F.avg_pool2d(conv(x), 2), 16, F4_3),
+        (lambda x: F.max_pool2d(conv(x), 2, return_indices=True), 16, F4_3),
+        (lambda x: F.max_pool2d(y := conv(x), 2) + F.max_pool2d(F.relu(y), 2), 16, F4_3),
+        (both, 16, F4_3),
+    ]
+    for fn, size, kind in cases:
+        x = floats(2, L, size, size)
+        plan = compile_function(fn, [x.shape], ["x"], 2, kind.name)
+        assert f"{kind.name} product" in [step["algorithm"] for step in plan.steps()]
+        want = evaluate(record(fn, x.shape), x)
+        got = plan(x)
+        for y, exact in zip(got if isinstance(got, tuple) else (got,), want, strict=True):
+            assert y.shape == exact.shape and (y.dtype != np.float32 or relative_error(y, exact) < 1e-5)
+    captured, features = compile_function(lambda x: F.max_pool2d(conv(x), 2), [(1, L, 16, 16)], ["x"], 1, "F(4,3)")(
+        floats(1, L, 16, 16), capture=["*"]
+    )
+    assert any(np.array_equal(captured, v) for v in features.values()) and len(features) == 2

@@ -111,7 +111,7 @@ def output_tile(isa, kind, values, shape, act=NONE, residual=None, where="end"):
     return SimpleNamespace(
         x=flush(x.ravel()[: (n * n - 1) * in_point + lanes], where), in_point=in_point, bias=guarded(lanes, where), y=y, out_row=out_row,
         residual=None if residual is None else flush(residual[:size], where), rows=rows, columns=columns, act=act, lo=-0.5, hi=0.75,
-        slope=0.5,
+        slope=0.5, pooled=False,
     )  # fmt: skip
 
 
@@ -160,6 +160,29 @@ def test_output_at_every_edge(isa, kind):
         assert np.all(np.abs(got - activate(exact, act)) <= 2 * (kind.n + 1) * U * magnitude), (rows, columns, act)
         assert np.all(between == -777)
     assert len(cases) >= 24
+
+
+@KINDS
+def test_pooled_output(isa, kind):
+    """The largest of each 2 x 2 pixels, with NaN, for every even number of rows and columns; nothing else is written."""
+    if kind.m % 2:
+        return
+    rng = np.random.default_rng(7)
+    lanes = targets.lanes(isa)
+    for rows, columns in ((r, c) for r in range(2, kind.m + 1, 2) for c in range(2, kind.m + 1, 2)):
+        values = rng.standard_normal((kind.n, kind.n, lanes)).astype(np.float32)
+        if (rows, columns) == (kind.m, 2):
+            values[0, 0, lanes // 2] = np.nan
+        whole, half = (output_tile(isa, kind, values, size, CLAMP) for size in ((rows, columns), (rows // 2, columns // 2)))
+        half.rows, half.columns, half.pooled = rows, columns, True
+        for tile in (whole, half):
+            tile.bias[:] = np.arange(lanes)
+            targets.wino_output(isa, kind.index, tile)
+        want = pixels(whole.y, whole, lanes)[0].reshape(rows // 2, 2, columns // 2, 2, lanes).max((1, 3))
+        shrunk = SimpleNamespace(**{**vars(half), "rows": rows // 2, "columns": columns // 2})
+        got, between = pixels(half.y, shrunk, lanes)
+        assert np.array_equal(got, want, equal_nan=True)
+        assert np.all(between == -777)
 
 
 @KINDS
