@@ -70,6 +70,20 @@ class Stretch:
         return PARTS * self.pairs * self.plane * CHANNELS // 2
 
 
+@dataclass(frozen=True)
+class Cut:
+    """How a product is cut: (output, its block) of each block, (blocks, first block, weights) of each group, where the input of each step
+    begins, tiles of an item, whether several threads go place by place, and whether items split their input themselves."""
+
+    blocks: list[tuple[int, int]]
+    groups: list[tuple[int, int, int]]
+    steps: list[int]
+    stretch: Stretch
+    item_tiles: int
+    places_first: bool
+    fused: bool
+
+
 @dataclass
 class ProductSpec:
     """Everything that the driver's step needs; read by ``TileProduct.__cinit__``."""
@@ -85,16 +99,10 @@ class ProductSpec:
     w_floats: int
     residual: Operand | None
     outs: list[Operand]
-    blocks: list[tuple[int, int]]
-    groups: list[tuple[int, int, int]]
-    steps: list[int]
-    stretch: Stretch
-    item_tiles: int
-    places_first: bool
+    cut: Cut
     source: Operand | None
     window: Window
     oh: int
-    v_floats: int
     act: int
     lo: float
     hi: float
@@ -236,19 +244,6 @@ class PackedWeights:
         return [t for t in (self.w, self.finite, self.raw) if t is not None]
 
 
-@dataclass(frozen=True)
-class Cut:
-    """How a product is cut; fields as in ProductSpec."""
-
-    blocks: list[tuple[int, int]]
-    groups: list[tuple[int, int, int]]
-    steps: list[int]
-    stretch: Stretch
-    item_tiles: int
-    places_first: bool
-    fused: bool
-
-
 def lower_bf16x3(low: Lowering, node: Node, sources: list[tuple[Value, int]], bias: Tensor, activation: Activation) -> None:
     """Emit the packing, and for each stretch its split and its product; ``sources`` are weights and how many blocks they make."""
     ends, ci = Ends.of(low, node), node.inputs[1].shape[1]
@@ -293,8 +288,7 @@ def emit_product(
                 finite.operand() if finite is not None else None, finite.dims[3] if finite is not None else 0,
                 raw.operand() if raw is not None else None, weights.floats,
                 ends.residual.operand() if ends.residual is not None else None, [t.operand() for t in ends.outs],
-                c.blocks, c.groups, c.steps, s, c.item_tiles, c.places_first,
-                ends.x.operand() if c.fused else None, ends.window, ends.size[1], s.floats, *act,
+                c, ends.x.operand() if c.fused else None, ends.window, ends.size[1], *act,
             )
         )  # fmt: skip
 

@@ -313,7 +313,7 @@ cdef class TileProduct(Step):
         cdef Py_ssize_t i
         self.fn = product_share
         self.params = p
-        read_stretch(&p.stretch, spec.stretch)
+        read_stretch(&p.stretch, spec.cut.stretch)
         read_operand(&p.v, spec.v)
         read_following(&p.schedule, spec.w, spec.following, spec.following_floats)
         read_operand(&p.bias, spec.bias)
@@ -328,13 +328,13 @@ cdef class TileProduct(Step):
         if p.has_residual:
             read_operand(&p.residual, spec.residual)
         p.act, p.lo, p.hi, p.slope = spec.act, spec.lo, spec.hi, spec.slope
-        p.n_steps, p.steps = len(spec.steps), copy_ints(spec.steps)
-        p.fused = spec.source is not None
+        p.n_steps, p.steps = len(spec.cut.steps), copy_ints(spec.cut.steps)
+        p.fused = spec.cut.fused
         if p.fused:
             read_source(&p.source, spec.source, spec.window)
-            p.oh, p.v_floats = spec.oh, spec.v_floats
+            p.oh, p.v_floats = spec.oh, spec.cut.stretch.floats
             p.bands = (p.oh + p.stretch.rows - 1) // p.stretch.rows
-        p.item_tiles = spec.item_tiles
+        p.item_tiles = spec.cut.item_tiles
         p.unit_items = (p.stretch.unit_tiles + p.item_tiles - 1) // p.item_tiles
         p.outs = <operand_t *> allocate(len(spec.outs), sizeof(operand_t))
         for i, out in enumerate(spec.outs):
@@ -342,25 +342,25 @@ cdef class TileProduct(Step):
         p.planar = p.outs[0].lanes == 1
         if p.planar and (len(spec.outs) > 1 or p.has_residual):
             raise ValueError(f"{len(spec.outs)} planar outputs{' with a residual' if p.has_residual else ''}, where one alone is due")
-        p.blocks = <block_t *> allocate(len(spec.blocks), sizeof(block_t))
-        for i, (out, index) in enumerate(spec.blocks):
+        p.blocks = <block_t *> allocate(len(spec.cut.blocks), sizeof(block_t))
+        for i, (out, index) in enumerate(spec.cut.blocks):
             p.blocks[i] = block_t(out, index)
         self.read_groups(p, spec)
 
     cdef int read_groups(self, product_params *p, spec) except -1:
         cdef Py_ssize_t i
         cdef ptrdiff_t items = p.bands * spec.outs[0].dims[0] if p.fused else p.stretch.units * p.unit_items
-        p.n_groups = p.schedule.n_parts = len(spec.groups)
+        p.n_groups = p.schedule.n_parts = len(spec.cut.groups)
         p.groups = <group_t *> allocate(p.n_groups, sizeof(group_t))
         p.schedule.parts = <part_t *> allocate(p.n_groups, sizeof(part_t))
-        for i, (n_blocks, first_block, weights) in enumerate(spec.groups):
+        for i, (n_blocks, first_block, weights) in enumerate(spec.cut.groups):
             if n_blocks not in (1, 2):
                 raise ValueError(f"group {i} has {n_blocks} blocks, not 1 or 2")
             p.groups[i] = group_t(n_blocks, first_block, weights)
             p.schedule.parts[i] = part_t(weights, p.n_steps * CY_PARTS * n_blocks * CY_TILE_FLOATS, i * items, items)
         p.schedule.n_items = p.n_groups * items
         p.n_items = items if p.fused else p.n_groups * items
-        p.places_first = spec.places_first
+        p.places_first = spec.cut.places_first
         if p.places_first:
             p.by_place = p.schedule
             p.by_place.n_parts = p.n_items

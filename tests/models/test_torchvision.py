@@ -23,6 +23,7 @@ ALL = [*FACTS, *SEPARATE]
 GAINS = {"mobilenet_v3_large": 0.93, "efficientnet_v2_s": 0.8, "efficientnet_v2_m": 0.7, "efficientnet_v2_l": 0.7}
 GAINS |= {"efficientnet_b3": 0.9, "efficientnet_b4": 0.96, "efficientnet_b5": 0.95, "efficientnet_b6": 0.9, "efficientnet_b7": 0.9}
 GAINS |= dict.fromkeys(("regnet_y_1_6gf", "regnet_y_3_2gf", "regnet_y_16gf", "regnet_y_32gf"), 0.8)
+SEEDS = {"resnext101_32x8d": 4}  # where the images of 3 give outputs that are too alike
 SIZES = {"inception_v3": 75}  # the smallest image that each takes, where 64 is not enough
 
 
@@ -63,7 +64,7 @@ def theirs(monkeypatch):
 def test_agrees_with_torchvision(zero_weights, theirs, name):
     size = SIZES.get(name, 64)
     model = torchvision_network(name, init_weights=False)
-    torch_models.assert_agrees(get_model(name), model, (2, 3, size, size + 7), seed=3, gain=GAINS.get(name, 1.0))
+    torch_models.assert_agrees(get_model(name), model, (2, 3, size, size + 7), seed=SEEDS.get(name, 3), gain=GAINS.get(name, 1.0))
 
 
 @pytest.mark.parametrize(("name", "options"), [("inception_v3", {"transform_input": True}), ("mobilenet_v3_small", {"width_mult": 0.5})])
