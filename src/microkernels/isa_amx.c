@@ -13,6 +13,7 @@
 #include <immintrin.h>
 #include <math.h>
 
+#include "columns.h"
 #include "microkernels.h"
 
 enum { ROWS = CY_TILE_PIXELS, ROW_BYTES = 64, TILE_BF16 = 512, PACKED = 512, ROUNDS_TO_INFINITY = 0x7f7f8000 };
@@ -78,25 +79,6 @@ static void split__amx(const float *x, const float *second, ptrdiff_t step, ptrd
   }
 }
 
-/* Four columns of 16 rows of floats, each as one vector: out[q][l] = x[l·row + q]. Loads bring every fourth row together, which takes half
- * of the shuffles that transposing in registers takes. */
-static inline void columns(const float *x, ptrdiff_t row, __m512 out[4]) {
-  __m512 r[4];
-#pragma GCC unroll 4
-  for (int i = 0; i < 4; i++) {
-    r[i] = _mm512_castps128_ps512(_mm_loadu_ps(x + i * row));
-    r[i] = _mm512_insertf32x4(r[i], _mm_loadu_ps(x + (4 + i) * row), 1);
-    r[i] = _mm512_insertf32x4(r[i], _mm_loadu_ps(x + (8 + i) * row), 2);
-    r[i] = _mm512_insertf32x4(r[i], _mm_loadu_ps(x + (12 + i) * row), 3);
-  }
-  const __m512d low = (__m512d)_mm512_unpacklo_ps(r[0], r[1]), next_low = (__m512d)_mm512_unpacklo_ps(r[2], r[3]);
-  const __m512d high = (__m512d)_mm512_unpackhi_ps(r[0], r[1]), next_high = (__m512d)_mm512_unpackhi_ps(r[2], r[3]);
-  out[0] = (__m512)_mm512_unpacklo_pd(low, next_low);
-  out[1] = (__m512)_mm512_unpackhi_pd(low, next_low);
-  out[2] = (__m512)_mm512_unpacklo_pd(high, next_high);
-  out[3] = (__m512)_mm512_unpackhi_pd(high, next_high);
-}
-
 /* y[l·16 + j] = x[l·row + j·step] for l < rows and j < n <= 16, zeros for the other l < all and j; nothing behind the last one is read. */
 static inline void bring(const float *x, ptrdiff_t row, ptrdiff_t step, ptrdiff_t rows, ptrdiff_t n, ptrdiff_t all, float *y) {
   const __mmask16 read = (__mmask16)((1u << n) - 1);
@@ -113,16 +95,17 @@ static inline void bring(const float *x, ptrdiff_t row, ptrdiff_t step, ptrdiff_
 static void split_planes__amx(const float *x, ptrdiff_t plane, ptrdiff_t step, ptrdiff_t channels, uint16_t *y, ptrdiff_t part,
                               ptrdiff_t n) {
   float brought[32 * 16] __attribute__((aligned(64)));
+  const float *low_rows[16], *high_rows[16];
   for (ptrdiff_t j = 0; j < n; j += 16) {
     const ptrdiff_t count = n - j < 16 ? n - j : 16;
     const int whole = step == 1 && channels >= 32 && count == 16;
-    const float *in = whole ? x + j : brought;
-    const ptrdiff_t row = whole ? plane : 16;
     if (!whole) bring(x + j * step, plane, step, channels, count, 32, brought);
+    rows_of(whole ? x + j : brought, whole ? plane : 16, low_rows);
+    rows_of(low_rows[15] + (whole ? plane : 16), whole ? plane : 16, high_rows);
     for (ptrdiff_t k = 0; k < count; k += 4) {
       __m512 low[4], high[4];
-      columns(in + k, row, low);
-      columns(in + 16 * row + k, row, high);
+      columns(low_rows, k, low);
+      columns(high_rows, k, high);
       for (ptrdiff_t q = 0; q < 4 && k + q < count; q++) {
         __m512i a[3], b[3];
         parts((__m512i)low[q], a);
@@ -138,6 +121,7 @@ static void split_planes__amx(const float *x, ptrdiff_t plane, ptrdiff_t step, p
 static int pack__amx(const cy_tile_pack_args *a) {
   __m512 rows[PACKED + 16];
   float brought[16 * 16] __attribute__((aligned(64)));
+  const float *from[16];
   const __m512i exponent = _mm512_set1_epi32(0x7f800000);
   __mmask16 finite = 0xffff;
   const ptrdiff_t most = PACKED / a->taps / 2 * 2, step = most < 32 ? most : 32;
@@ -149,7 +133,8 @@ static int pack__amx(const cy_tile_pack_args *a) {
     for (; q < there; q += 16) {
       const int whole = a->outputs == 16 && there - q >= 16;
       if (!whole) bring(w + q, a->w_output, 1, a->outputs, there - q < 16 ? there - q : 16, 16, brought);
-      for (ptrdiff_t k = 0; k < 16; k += 4) columns(whole ? w + q + k : brought + k, whole ? a->w_output : 16, rows + q + k);
+      rows_of(whole ? w + q : brought, whole ? a->w_output : 16, from);
+      for (ptrdiff_t k = 0; k < 16; k += 4) columns(from, k, rows + q + k);
     }
     for (; q < channels * a->taps; q++) rows[q] = _mm512_setzero_ps();
     for (ptrdiff_t t = 0; t < a->taps; t++)
@@ -200,9 +185,11 @@ static void store__amx(const cy_tile_store_args *a) {
 /* out = act(bias + in), channel by channel. */
 static void store_planes__amx(const cy_tile_planes_args *a) {
   const activation act = activation_of(a->act, a->lo, a->hi, a->slope);
+  const float *from[16];
+  rows_of(a->in, 16, from);
   for (int k = 0; k < a->channels; k += 4) {
     __m512 m[4];
-    columns(a->in + k, 16, m);
+    columns(from, k, m);
     for (int q = 0; q < 4 && k + q < a->channels; q++) {
       const __m512 v = activate(_mm512_add_ps(_mm512_set1_ps(a->bias[k + q]), m[q]), act);
       float *out = a->out + (k + q) * a->out_channel;
