@@ -16,6 +16,7 @@ from cyconv._kernels.step cimport (
 DEF MAX_DIMS = 8
 DEF MAX_LANES = 16
 DEF PHASE_PIXELS = 64  # that are brought together at a time: 4 KiB of all lanes
+DEF RUN_PIXELS = 256  # the same of short rows
 
 
 # Relayout: y[n, c, h, w] = x[n, channel(c), h, w], where either side is planar (lanes 1) or blocked.
@@ -58,17 +59,30 @@ cdef void relayout_block(const relayout_params *p, const float *x, float *y, ptr
 
 
 cdef void interleave_block(const relayout_params *p, const float *x, float *y, ptrdiff_t first) noexcept nogil:
-    """The same from planar channels."""
+    """The same from planar channels. Rows of less than a vector that only the border keeps apart are first brought into blocks as one."""
     cdef const float *rows[MAX_LANES]
-    cdef ptrdiff_t lane, row, c
+    cdef float pixels[MAX_LANES * RUN_PIXELS]
+    cdef ptrdiff_t lane, row, c, start, count, total = p.y.h * p.y.w
     cdef bint whole = solid(&p.x) and solid(&p.y)
-    for row in range(1 if whole else p.y.h):
+    cdef bint short = solid(&p.x) and not whole and p.y.w < p.y.lanes
+    for row in range(1 if whole or short else p.y.h):
         for lane in range(p.y.lanes):
             c = first + lane
             rows[lane] = NULL
             if c < p.y.c:
                 rows[lane] = x + (p.channel[c] if p.channel != NULL else c) * p.x.c_stride + row * p.x.h_stride
-        kernels.interleave(rows, y + row * p.y.h_stride, p.y.h * p.y.w if whole else p.y.w)
+        if not short:
+            kernels.interleave(rows, y + row * p.y.h_stride, total if whole else p.y.w)
+    start = 0
+    while short and start < total:
+        count = min(total - start, <ptrdiff_t> RUN_PIXELS // p.y.w * p.y.w)
+        kernels.interleave(rows, pixels, count)
+        for row in range(count // p.y.w):
+            memcpy(y + (start // p.y.w + row) * p.y.h_stride, pixels + row * p.y.w * p.y.lanes, p.y.w * p.y.lanes * sizeof(float))
+        for lane in range(p.y.lanes):
+            if rows[lane] != NULL:
+                rows[lane] += count
+        start += count
 
 
 cdef void deinterleave_block(const relayout_params *p, const float *x, float *y, ptrdiff_t first) noexcept nogil:

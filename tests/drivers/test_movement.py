@@ -30,7 +30,7 @@ def go(step, *arrays, threads=2):
 @pytest.mark.parametrize("border", [NO_BORDER, (1, 2, 0, 3)])
 @pytest.mark.parametrize(("x_lanes", "y_lanes"), [*product([1, L], repeat=2)])
 def test_relayout(x_lanes, y_lanes, border, threads):
-    for dims in [(1, 1, 1, 1), (2, 5, 3, 4), (2, L, 2, 7), (3, 2 * L + 3, 4, 1)]:
+    for dims in [(1, 1, 1, 1), (2, 5, 3, 4), (2, L, 2, 7), (3, 2 * L + 3, 4, 1), (2, L + 1, 150, 3)]:
         x = np.random.default_rng(1).standard_normal(dims).astype(np.float32)
         xt, yt = place(2, dims, x_lanes, (2, 0, 1, 1)), place(3, dims, y_lanes, border, gap=y_lanes)
         check(run(Relayout(xt, yt), [put(x, xt)], yt, threads), yt, x)
