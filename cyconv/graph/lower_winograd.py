@@ -26,6 +26,7 @@ Pieces = list[tuple[int, int]]  # (first tile, tiles)
 # Rapids the 3x3 layers of GoogLeNet and ResNet-18 at 56 and 28 pixels took 8 % less with 4 than with 1.
 SMALL_WEIGHTS = 4
 ITEM_TILES = 28  # tiles whose products wait in the cache for the transform back
+MOST_MORE_PIECES = 1.34  # of those that the largest register tiles take: smaller ones cost little more
 
 
 @dataclass(frozen=True)
@@ -80,6 +81,13 @@ class ProductSpec:
     slope: float
 
 
+def piece_tiles(count: int, largest: int) -> int:
+    """The most tiles of a piece: fewer than ``largest`` where two threads then have equally many items."""
+    pieces, both = -(-count // largest), 2 * max(1, ITEM_TILES // largest)
+    balanced = -(-pieces // both) * both
+    return -(-count // balanced) if pieces * largest > ITEM_TILES and balanced <= MOST_MORE_PIECES * pieces else largest
+
+
 def plan_groups(
     kind: Winograd, count: int, ci: int, sizes: tuple[int, ...], lanes: int
 ) -> tuple[list[WinogradGroup], list[tuple[int, int]]]:
@@ -90,7 +98,7 @@ def plan_groups(
     block = weights = 0
     for size in sizes:
         if size not in first_piece:
-            cut = split(count, conv_pixels()[size - 1][0])
+            cut = split(count, piece_tiles(count, conv_pixels()[size - 1][0]))
             first_piece[size] = (len(pieces), len(cut))
             pieces += cut
         first, n_pieces = first_piece[size]

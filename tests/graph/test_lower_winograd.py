@@ -304,3 +304,14 @@ def test_pools_that_stay_steps():
         floats(1, L, 16, 16), capture=["*"]
     )
     assert any(np.array_equal(captured, v) for v in features.values()) and len(features) == 2
+
+
+def test_pieces_are_balanced_over_two_threads():
+    """An even number of items where it costs little, else the largest tiles; never larger ones."""
+    for count in range(1, 400):
+        for largest in (9, 14):
+            tiles = lower_winograd.piece_tiles(count, largest)
+            assert 1 <= tiles <= largest
+            assert -(-count // tiles) <= max(lower_winograd.MOST_MORE_PIECES * -(-count // largest), 1)
+    assert lower_winograd.piece_tiles(98, 14) == 13  # eight pieces, four items, not seven and four
+    assert lower_winograd.piece_tiles(28, 14) == lower_winograd.piece_tiles(56, 14) == 14
