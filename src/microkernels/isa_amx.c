@@ -13,7 +13,6 @@
 #include <immintrin.h>
 #include <math.h>
 
-#include "columns.h"
 #include "microkernels.h"
 
 enum { ROWS = CY_TILE_PIXELS, ROW_BYTES = 64, TILE_BF16 = 512, PACKED = 512, ROUNDS_TO_INFINITY = 0x7f7f8000 };
@@ -77,6 +76,30 @@ static void split__amx(const float *x, const float *second, ptrdiff_t step, ptrd
     parts(_mm512_maskz_loadu_epi32((__mmask16)(read >> 16), second + j * step), b);
     for (int p = 0; p < 3; p++) _mm512_storeu_si512(y + p * part + j * 32, join(a[p], b[p]));
   }
+}
+
+/* Four columns of 16 rows: out[q][l] = row[l][at + q]. Loads bring every fourth row together, which takes half of the shuffles that
+ * transposing in registers takes, and there are two loads a cycle but one shuffle. */
+static inline void columns(const float *const row[16], ptrdiff_t at, __m512 out[4]) {
+  __m512 r[4];
+#pragma GCC unroll 4
+  for (int i = 0; i < 4; i++) {
+    r[i] = _mm512_castps128_ps512(_mm_loadu_ps(row[i] + at));
+    r[i] = _mm512_insertf32x4(r[i], _mm_loadu_ps(row[4 + i] + at), 1);
+    r[i] = _mm512_insertf32x4(r[i], _mm_loadu_ps(row[8 + i] + at), 2);
+    r[i] = _mm512_insertf32x4(r[i], _mm_loadu_ps(row[12 + i] + at), 3);
+  }
+  const __m512d low = (__m512d)_mm512_unpacklo_ps(r[0], r[1]), next_low = (__m512d)_mm512_unpacklo_ps(r[2], r[3]);
+  const __m512d high = (__m512d)_mm512_unpackhi_ps(r[0], r[1]), next_high = (__m512d)_mm512_unpackhi_ps(r[2], r[3]);
+  out[0] = (__m512)_mm512_unpacklo_pd(low, next_low);
+  out[1] = (__m512)_mm512_unpackhi_pd(low, next_low);
+  out[2] = (__m512)_mm512_unpacklo_pd(high, next_high);
+  out[3] = (__m512)_mm512_unpackhi_pd(high, next_high);
+}
+
+/* 16 rows that begin `pitch` floats apart. */
+static inline void rows_of(const float *first, ptrdiff_t pitch, const float *row[16]) {
+  for (int l = 0; l < 16; l++) row[l] = first + l * pitch;
 }
 
 /* y[l·16 + j] = x[l·row + j·step] for l < rows and j < n <= 16, zeros for the other l < all and j; nothing behind the last one is read. */
