@@ -5,7 +5,7 @@ does nothing. An item is an output channel of an image. For output pixel (i, j) 
 
     y[n, o, i, j] = act(bias[o] + Σ_c Σ_t x[n, c, i·sh + row[t] − top, j·sw + column[t] − left] · w[o, c, t])
 
-summed in float32; what lies outside x is left out.
+summed in float32; what lies outside x is zero.
 """
 
 from libc.stdlib cimport free
@@ -39,12 +39,14 @@ cdef inline float activated(const plain_params *p, float v) noexcept nogil:
 
 cdef float pixel(const plain_params *p, const float *x, const float *w, ptrdiff_t i, ptrdiff_t j) noexcept nogil:
     cdef ptrdiff_t c, t, row, column
-    cdef float total = 0.0
+    cdef float total = 0.0, value
     for c in range(p.x.c):
         for t in range(p.n_cells):
             row, column = i * p.sh + p.cells[2 * t] - p.top, j * p.sw + p.cells[2 * t + 1] - p.left
+            value = 0.0
             if 0 <= row < p.x.h and 0 <= column < p.x.w:
-                total += x[c * p.x.c_stride + row * p.x.h_stride + column] * w[c * p.n_cells + t]
+                value = x[c * p.x.c_stride + row * p.x.h_stride + column]
+            total += value * w[c * p.n_cells + t]
     return total
 
 
