@@ -7,9 +7,6 @@ from cyconv._kernels.step import Step
 class Relayout(Step):
     def __init__(self, x: Any, y: Any, channel: Sequence[int] | None = None) -> None: ...
 
-class Phases(Step):
-    def __init__(self, x: Any, y: Any, stride: int, top: int, left: int) -> None: ...
-
 class Pack(Step):
     def __init__(
         self,

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 
 from cyconv._kernels.cpu import conv_pixels
-from cyconv._kernels.movement import Phases
+from cyconv._kernels.phases import Phases
 from cyconv._kernels.winograd import PackWinograd, WinogradInput, WinogradProduct
 from cyconv.graph.algorithm import reduced, stretches, tiles_of
 from cyconv.graph.ir import Node

@@ -295,7 +295,7 @@ cdef class WinogradProduct(Step):
 
 # Packing: U = G g Gᵀ in float64, rounded once. For block k at `target[k]` with `pitch[k]` floats from channel to channel and
 # `point_pitch[k]` from point to point:  u[target + p·point_pitch + i·pitch + l] = (G g Gᵀ)[p] of g = w[k·L + l, i].
-# With a stride s, i counts the phases of the input channels as drivers/movement.pyx does, i = (a·s + b)·C + c, and
+# With a stride s, i counts the phases of the input channels as drivers/phases.pyx does, i = (a·s + b)·C + c, and
 # g[y, x] = w[k·L + l, c, y·s + a, x·s + b], 0 outside the kernel.
 
 cdef struct pack_params:

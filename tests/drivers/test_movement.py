@@ -7,7 +7,8 @@ import numpy as np
 import pytest
 
 from cyconv._kernels import cpu
-from cyconv._kernels.movement import Gather, Pack, PadVector, Phases, Relayout, StridedCopy, Take
+from cyconv._kernels.movement import Gather, Pack, PadVector, Relayout, StridedCopy, Take
+from cyconv._kernels.phases import Phases
 from cyconv._kernels.program import Memory, Program
 from cyconv.bfloat16 import rounded
 from tests.drivers.places import FILL, NO_BORDER, Operand, check, place, put, run
