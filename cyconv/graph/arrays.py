@@ -61,7 +61,7 @@ def as_array(array, name: str, dtypes: tuple[str, ...] = (FLOAT32,)) -> np.ndarr
         how = f".astype(np.{dtypes[0]})" if found is array else f"np.asarray(…, np.{dtypes[0]})"
         raise TypeError(f"{name} must be {in_words(dtypes)}, got {found.dtype}; convert it with {how}")
     flags = found.flags
-    if flags.c_contiguous and flags.aligned and found.dtype is native:
+    if flags.c_contiguous and flags.aligned and found.dtype.isnative:
         return found
     return np.require(found, native, ("C", "A"))
 

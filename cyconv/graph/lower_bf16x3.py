@@ -35,7 +35,7 @@ Activation = tuple[int, float, float, float]  # act, lo, hi, slope
 
 @dataclass(frozen=True)
 class Stretch:
-    """Rows first_row … first_row + rows − 1 of ``images`` images; fields as in drivers/bf16x3.pyx."""
+    """Rows first_row … first_row + rows − 1 of ``images`` images; fields as in drivers/parts.pyx."""
 
     first_image: int
     images: int
@@ -258,7 +258,7 @@ def lower_bf16x3(low: Lowering, node: Node, sources: list[tuple[Value, int]], bi
     if not constant and not fused and len(cut) == cut[0].units == 1 and cut[0].tiles <= PACKED_TILES:
         weights = packed_within(low, node, groups, steps)
     else:
-        weights = packed_parts(low, node, sources, groups, steps)
+        weights = packed_parts(low, node, sources, groups, floats)
     blocks = [(i, b) for i, (_, count) in enumerate(sources) for b in range(count)]
     for s in cut:
         v = low.scratch(s.floats * (low.max_threads if fused else 1), f"{node.name} parts")
@@ -354,11 +354,10 @@ def packed_within(low: Lowering, node: Node, groups: list[tuple[int, int, int]],
 
 
 def packed_parts(
-    low: Lowering, node: Node, sources: list[tuple[Value, int]], groups: list[tuple[int, int, int]], steps: int
+    low: Lowering, node: Node, sources: list[tuple[Value, int]], groups: list[tuple[int, int, int]], floats: int
 ) -> PackedWeights:
     """Emit the packing of the weights' parts, group after group."""
     places = [(at + b * TILE_FLOATS, count) for count, _, at in groups for b in range(count)]
-    floats = steps * PARTS * len(places) * TILE_FLOATS
     constant = all(low.is_constant(weight) for weight, _ in sources)
     packed = tensor(Buffer("constant" if constant else "arena", floats, name=f"{node.name} weights"), (1, 1, 1, floats), 1)
     finite = None if constant else finite_words(low, node, len(places))

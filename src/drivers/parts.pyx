@@ -22,14 +22,19 @@ cdef enum:
     SPLIT_PIXELS = 128       # of one split item, about: 1 to 2 µs
 
 
+cdef int expect_tiles() except -1:
+    """ValueError where there are no kernels for any of this."""
+    if kernels.tiles == NULL:
+        raise ValueError(f"instruction set {kernels.isa.decode()!r} has no tile registers")
+    return 0
+
+
 cdef int read_stretch(stretch_t *s, spec) except -1:
     s.first_image, s.images, s.first_row, s.rows = spec.first_image, spec.images, spec.first_row, spec.rows
     s.ow, s.pitch, s.phase_rows, s.phases = spec.ow, spec.pitch, spec.phase_rows, spec.phases
     s.units, s.unit_rows, s.unit_tiles, s.unit_pixels = spec.units, spec.unit_rows, spec.unit_tiles, spec.unit_pixels
     s.plane, s.pairs = spec.plane, spec.pairs
-    if kernels.tiles == NULL:
-        raise ValueError(f"instruction set {kernels.isa.decode()!r} has no tile registers")
-    return 0
+    return expect_tiles()
 
 
 cdef ptrdiff_t part_pixels(const stretch_t *s) noexcept nogil:
@@ -170,9 +175,7 @@ cdef int read_weights(operand_t *w, source) except -1:
     read_operand(w, source)
     if w.lanes != 1 or w.h_stride != w.w or w.c_stride != w.h * w.w or not 1 <= w.h * w.w <= CY_TILE_TAPS:
         raise ValueError(f"parts of weights {source.dims}, which must be dense and have at most {CY_TILE_TAPS} taps")
-    if kernels.tiles == NULL:
-        raise ValueError(f"instruction set {kernels.isa.decode()!r} has no tile registers")
-    return 0
+    return expect_tiles()
 
 
 cdef bint all_finite(const operand_t *finite, ptrdiff_t count, const run_t *run) noexcept nogil:
@@ -187,7 +190,7 @@ cdef bint all_finite(const operand_t *finite, ptrdiff_t count, const run_t *run)
 
 cdef class PackParts(Step):
     """Packed parts of the weights of one source; `placed` lists (target in floats, blocks of the group) of its blocks. `finite`, if
-    given, has room for as many words as there are blocks times pairs of 16 input channels."""
+    given, has room for a word of each block and pair of channel blocks."""
 
     def __cinit__(self, w, y, placed, finite=None):
         cdef pack_params *p = <pack_params *> allocate(1, sizeof(pack_params))
